@@ -1,7 +1,7 @@
 // Says what a start is waiting for, at once and then every few seconds, so that nobody takes a slow first start for a
 // hang. It writes nothing itself: lines go to the report function its caller was given.
 
-/** Takes one line of progress for the person who waits. */
+/** Takes one line of progress for the user who waits. */
 export type Report = (line: string) => void;
 
 const EVERY_MS = 5000;

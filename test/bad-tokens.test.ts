@@ -32,7 +32,7 @@ let client: Client;
 let verifier: Verifier;
 let gateway: Gateway;
 let keyring: Keyring;
-let person: Confirmed;
+let user: Confirmed;
 let claims: JWTPayload;
 beforeAll(async () => {
   fleet = await testFleet();
@@ -45,8 +45,8 @@ beforeAll(async () => {
   verifier = client.verifier();
   gateway = await connectGateway(grpc);
   keyring = await fleetKeyring();
-  [person] = await Promise.all([confirmed(fleet), client.ready(), verifier.ready()]);
-  claims = decodeJwt(person.tokens.accessToken);
+  [user] = await Promise.all([confirmed(fleet), client.ready(), verifier.ready()]);
+  claims = decodeJwt(user.tokens.accessToken);
 }, 60_000);
 afterAll(async () => {
   gateway.close();
@@ -89,8 +89,8 @@ async function byHmac(): Promise<string> {
 const bad: [string, string, () => Promise<string>][] = [
   ["nothing", "INVALID_INPUT", async () => ""],
   ["some text", "TOKEN_INVALID", async () => "not a token"],
-  ["one of absurd length", "INVALID_INPUT", async () => `${person.tokens.accessToken}${"A".repeat(9000)}`],
-  ["one without its signature", "TOKEN_INVALID", async () => person.tokens.accessToken.replace(/[^.]*$/, "")],
+  ["one of absurd length", "INVALID_INPUT", async () => `${user.tokens.accessToken}${"A".repeat(9000)}`],
+  ["one without its signature", "TOKEN_INVALID", async () => user.tokens.accessToken.replace(/[^.]*$/, "")],
   ["one with a changed claim", "TOKEN_INVALID", async () => swapped({ roles: ["admin"] })],
   ["one with other pad bits in its last letter", "TOKEN_INVALID", async () => otherSpelling()],
   ["alg none", "TOKEN_INVALID", async () => new UnsecuredJWT(claims).encode()],
@@ -122,19 +122,19 @@ const bad: [string, string, () => Promise<string>][] = [
   ["a critical extension", "TOKEN_INVALID", () => critical()],
   ["no session", "TOKEN_INVALID", () => signed({ sid: undefined })],
   ["an operator's token", "TOKEN_INVALID", () => operatorToken(sharedFleet())],
-  ["a token from a confirmation mail", "TOKEN_INVALID", async () => person.confirmationToken],
-  ["a refresh token", "TOKEN_INVALID", async () => person.tokens.refreshToken],
-  ["a one-time token that nobody made", "TOKEN_INVALID", async () => newOpaque(person.tokens.sessionId).token],
+  ["a token from a confirmation mail", "TOKEN_INVALID", async () => user.confirmationToken],
+  ["a refresh token", "TOKEN_INVALID", async () => user.tokens.refreshToken],
+  ["a one-time token that nobody made", "TOKEN_INVALID", async () => newOpaque(user.tokens.sessionId).token],
 ];
 
 const swapped = (change: object): string => {
-  const [head, , signature] = person.tokens.accessToken.split(".");
+  const [head, , signature] = user.tokens.accessToken.split(".");
   return [head, encoded({ ...claims, ...change }), signature].join(".");
 };
 
 function otherSpelling(): string {
   const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  const token = person.tokens.accessToken;
+  const token = user.tokens.accessToken;
   return token.slice(0, -1) + letters[letters.indexOf(token.slice(-1)) + 1]!;
 }
 
@@ -162,7 +162,7 @@ async function judged(token: string): Promise<Record<"fleet" | "verifier" | "bri
 describe("as an access token", () => {
   test("a good one is taken by all three, also with a jwk in its header, which nobody looks at", async () => {
     const ok = { fleet: "ok", verifier: "ok", bridge: "ok" };
-    expect(await judged(person.tokens.accessToken)).toEqual(ok);
+    expect(await judged(user.tokens.accessToken)).toEqual(ok);
     expect(await judged(await signed({}, { jwk: { kty: "EC" } }))).toEqual(ok);
     expect(await judged(await signed({ nbf: now() - 60 }))).toEqual(ok);
   });
@@ -174,7 +174,7 @@ describe("as an access token", () => {
   test("none of them ends a session, but one that has expired, which is genuine (handlers/session.test.ts)", async () => {
     for (const [what, expected, make] of bad.filter(([, code]) => code !== "TOKEN_EXPIRED"))
       expect([what, await code(client.session.logout({ accessToken: await make() }))]).toEqual([what, expected]);
-    expect(await code(client.session.inspect({ accessToken: person.tokens.accessToken }))).toBe("ok");
+    expect(await code(client.session.inspect({ accessToken: user.tokens.accessToken }))).toBe("ok");
   });
 
   test("what names a key that is known is refused without asking anybody", async () => {
@@ -207,6 +207,6 @@ describe("as an access token", () => {
     expect(asked).toBeGreaterThanOrEqual(20);
     expect(asked).toBeLessThan(200); // 20 a second: so few even where a busy machine takes seconds for 500
     expect(counted("UNAVAILABLE")).toBe(500 - asked);
-    expect(await code(lonely.verify(person.tokens.accessToken))).toBe("ok");
+    expect(await code(lonely.verify(user.tokens.accessToken))).toBe("ok");
   });
 });

@@ -64,6 +64,6 @@ test("the spread of an even and of an odd number of runs", () => {
   expect(spread([4, 1, 2, 3])).toEqual({ min: 1, median: 2.5, max: 4 });
 });
 
-test("the machine has a size", () => {
+test("the machine's cores and memory are reported", () => {
   expect(machine()).toMatchObject({ cores: expect.any(Number), memoryGiB: expect.any(Number) });
 });

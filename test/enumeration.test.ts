@@ -15,7 +15,7 @@ import { compare, judge } from "./support/timing.ts";
 
 const pairs = { hashed: 200, other: 300, slow: 60 };
 
-describe("whoever asks about somebody and about nobody is told the same, in the same time", () => {
+describe("the answer and its time are the same for a known and for an unknown login or address", () => {
   test.each(questions.map((question) => [question.what, question] as const))(
     "%s",
     async (_what, question) => {
@@ -73,7 +73,7 @@ describe("with AUTH_HIDE_EMAIL, after an address that is taken was registered", 
   });
 });
 
-describe("a difference is found, in as many pairs", () => {
+describe("a difference in time is found in as many pairs (the controls)", () => {
   test.each(questions.map((question) => [question.what, question] as const))(
     "%s: where nothing hides that there is nobody",
     async (_what, question) => {
@@ -98,7 +98,7 @@ describe("a difference is found, in as many pairs", () => {
   });
 });
 
-test("every command that needs no session and no administrator is asked, or has a reason", () => {
+test("every command that needs no session and no administrator is in the questions, or says in its scenario why not", () => {
   const strangers = Object.entries(commandSchemas).flatMap(([topic, { request }]) => {
     const sealed: readonly { name: string }[] = "sealedFields" in request ? request.sealedFields : [];
     return sealed.some(({ name }) => name === "accessToken" || name === "actorToken") ? [] : [topic];
@@ -109,7 +109,7 @@ test("every command that needs no session and no administrator is asked, or has 
   expect(asked).toContain("auth.passkey.begin-login");
 });
 
-test("times of one distribution are not told apart; those that are two fifths longer are, also when one in ten is ten times as long", () => {
+test("times of one distribution are not told apart; those that are 40 % longer are, also when one in ten is ten times as long", () => {
   // A linear congruential generator: the same numbers in every run.
   let state = 42;
   const random = (): number => {

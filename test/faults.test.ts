@@ -13,6 +13,6 @@ test.each(Object.entries(faults))("%s is one line of src", (_name, { module, lin
   expect(instead).not.toBe(line);
 });
 
-test("a line that is nowhere is found to be nowhere", () => {
+test("a fault whose line does not exist in src is found (the control)", () => {
   expect(times("protocol/errors.ts", "  return somethingElse;")).toBe(0);
 });

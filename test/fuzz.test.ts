@@ -60,24 +60,24 @@ describe("the controls: a run finds", () => {
     endWithinMs: 5000,
   });
 
-  test("that too few of its records get far", async () => {
+  test("that too few of its records reach the handlers", async () => {
     expect((await run(only("noSeal"))).faults.join("\n")).toMatch(/only 0 of 150 records reached open/);
     expect((await run(only("avro"))).faults.join("\n")).toMatch(/only \d+ of 150 records reached decode/);
   }, 120_000);
 
-  test("schemas of other subjects that are read, and texts that nobody looks at", async () => {
+  test("records in schemas of other subjects that are read, and texts that no gate has checked", async () => {
     await anewWorkers(fleet, 1, "any-subject", "texts-before-unchecked", "texts-unchecked", "values-ours");
     expect((await run(only("schema"))).faults.join("\n")).toMatch(/impostor's schema/);
     expect((await run(only("inside", "clear"))).faults.join("\n")).toMatch(/ with a NUL\) is /);
   }, 120_000);
 
-  test("batches that are unpacked however large they are", async () => {
+  test("that batches of any size are unpacked", async () => {
     await anewWorkers(fleet, 1, "unpacked-without-bound");
     const { faults } = await run({ ...only("noSeal"), unreadableEvery: 10, endWithinMs: 8000 });
     expect(faults.join("\n")).toMatch(/grew from \d+ to \d+ MiB/);
   }, 120_000);
 
-  test("counts in Avro that are believed", async () => {
+  test("that counts in Avro are believed", async () => {
     await anewWorkers(fleet, 1, "avro-believed");
     expect((await run(only("avro"))).faults.join("\n")).toMatch(/event loop was held for \d+ ms/);
   }, 120_000);

@@ -13,7 +13,7 @@ test.each([
   ["tsc", ["-p", "."]],
   ["knip", ["--no-progress"]],
 ])(
-  "%s is content",
+  "%s finds nothing",
   (program, args) => {
     const { status, stdout, stderr } = spawnSync(join(root, "node_modules", ".bin", program), args, {
       cwd: root,

@@ -1,4 +1,4 @@
-// Every table that says something of a person is in the list of src/db/personal-data.ts, which exports and erases by
+// Every table that says something of a user is in the list of src/db/personal-data.ts, which exports and erases by
 // it; so that a new table cannot be forgotten. The database itself is walked, not the migrations.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { exportDocument } from "../src/accounts/data-export.ts";
@@ -26,7 +26,7 @@ async function tables(): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-test("every table that says something of a person is exported and erased, or says why not", async () => {
+test("every table that says something of a user is exported and erased, or says why not", async () => {
   const listed = [...Object.keys(personalTables), ...Object.keys(impersonal)];
   expect((await tables()).filter((name) => !listed.includes(name))).toEqual([]);
 });

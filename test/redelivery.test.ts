@@ -43,8 +43,8 @@ async function ask(sent: Sent[], request: RawRequest): Promise<RawReply> {
   return first;
 }
 
-const registering = (person: TestUser): RawRequest => {
-  const { login, username, email, password } = person;
+const registering = (user: TestUser): RawRequest => {
+  const { login, username, email, password } = user;
   return {
     topic: "auth.account.register",
     key: login,
@@ -57,23 +57,23 @@ const loggingIn = ({ login, password }: TestUser): RawRequest => {
 };
 
 /** One of everything that changes or counts something. */
-async function journey(sent: Sent[], person: TestUser): Promise<void> {
-  const registered = await ask(sent, registering(person));
+async function journey(sent: Sent[], user: TestUser): Promise<void> {
+  const registered = await ask(sent, registering(user));
   const id = Number(registered.body["auth.account.RegisterResult"]!["userId"]);
-  await ask(sent, registering({ ...newUser(), login: person.login })); // LOGIN_TAKEN is kept too
+  await ask(sent, registering({ ...newUser(), login: user.login })); // LOGIN_TAKEN is kept too
   await ask(sent, {
     topic: "auth.account.resend",
-    key: person.email,
-    fields: bare({ email: person.email }, ["email"]),
+    key: user.email,
+    fields: bare({ email: user.email }, ["email"]),
   });
-  await fleet.mails.count("auth", 2, (record) => record.json?.["username"] === person.username);
-  const token = await fleet.confirmationToken(person.username);
+  await fleet.mails.count("auth", 2, (record) => record.json?.["username"] === user.username);
+  const token = await fleet.confirmationToken(user.username);
   const { registrationSecret } = registered.secrets;
   const proven = { token, registrationSecret, password: "", rotating: true, client: null };
   const confirming = bare(proven, ["token", "registrationSecret", "password"]);
   await ask(sent, { topic: "auth.account.confirm", key: token.split(".")[0]!, fields: confirming });
-  await ask(sent, loggingIn({ ...person, password: "not the one" }));
-  const loggedIn = await ask(sent, loggingIn(person));
+  await ask(sent, loggingIn({ ...user, password: "not the one" }));
+  const loggedIn = await ask(sent, loggingIn(user));
   const { refreshToken } = loggedIn.secrets["tokens"] as { refreshToken: string };
   const refreshing = {
     topic: "auth.session.refresh",

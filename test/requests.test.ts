@@ -13,11 +13,11 @@ import { byPassword, newUser, type Registered, registered } from "./support/user
 
 let fleet: TestFleet;
 let raw: Raw;
-let person: Registered;
+let user: Registered;
 beforeAll(async () => {
   fleet = await testFleet();
   raw = await rawRequests(fleet);
-  person = await registered(fleet);
+  user = await registered(fleet);
 }, 60_000);
 afterAll(() => fleet.close());
 
@@ -30,9 +30,9 @@ beforeEach(() => {
 const keyList = { topic: "auth.key.list" } as const;
 /** A login in the bare form: all fields inside, the routing ones in clear too. */
 function login(fields: Record<string, unknown> = {}) {
-  const all = { login: person.login, rotating: true, client: null, password: person.password, ...fields };
+  const all = { login: user.login, rotating: true, client: null, password: user.password, ...fields };
   const { password, ...clear } = all;
-  return { topic: "auth.session.login", key: person.login, fields: { ...clear, sealed: JSON.stringify(all) } } as const;
+  return { topic: "auth.session.login", key: user.login, fields: { ...clear, sealed: JSON.stringify(all) } } as const;
 }
 const letter = () => fleet.mails.last("auth.dead-letter", (record) => String(record.headers["test-mark"]) === mark);
 
@@ -273,8 +273,8 @@ describe("time", () => {
 describe("one outcome", () => {
   test("the same record sent again by its correlation id gets the same answer, and opens no second session", async () => {
     await fleet.client.request("auth.account.confirm", {
-      token: await fleet.confirmationToken(person.username),
-      ...byPassword(person),
+      token: await fleet.confirmationToken(user.username),
+      ...byPassword(user),
     });
     const kafka_correlationId = randomBytes(16);
     const before = await sessions();
@@ -293,7 +293,7 @@ describe("one outcome", () => {
   async function sessions(): Promise<number> {
     const { rows } = await fleet.sql.query<{ n: number }>(
       "SELECT count(*)::int AS n FROM sessions WHERE user_id = $1",
-      [person.id],
+      [user.id],
     );
     return rows[0]!.n;
   }

@@ -23,24 +23,24 @@ afterAll(async () => {
 
 const logout = (accessToken: string, everywhere = false) =>
   fleet.client.request("auth.session.logout", { accessToken, everywhere });
-const asAdmin = async (person: Confirmed) => ({ actorToken: await operatorToken(fleet), target: person.login });
-const send = (topic: string, person: Confirmed) =>
+const asAdmin = async (user: Confirmed) => ({ actorToken: await operatorToken(fleet), target: user.login });
+const send = (topic: string, user: Confirmed) =>
   fleet.kafka.produce([
-    { topic, partition: 0, key: null, value: Buffer.from(JSON.stringify({ id: person.id })), headers: {} },
+    { topic, partition: 0, key: null, value: Buffer.from(JSON.stringify({ id: user.id })), headers: {} },
   ]);
 
 describe("what is revoked", () => {
-  type Case = [action: string, run: (person: Confirmed) => Promise<unknown>, ended: boolean];
+  type Case = [action: string, run: (user: Confirmed) => Promise<unknown>, ended: boolean];
 
   const ofUsers: Case[] = [
     ["logging out everywhere", ({ tokens }) => logout(tokens.accessToken, true), true],
-    ["a ban", async (person) => fleet.client.request("auth.admin.ban-user", await asAdmin(person)), true],
-    ["the platform's ban", (person) => send("admin_ban_user", person), true],
-    ["deleting", async (person) => fleet.client.request("auth.admin.delete-user", await asAdmin(person)), true],
-    ["the platform's deleting", (person) => send("delete", person), true],
+    ["a ban", async (user) => fleet.client.request("auth.admin.ban-user", await asAdmin(user)), true],
+    ["the platform's ban", (user) => send("admin_ban_user", user), true],
+    ["deleting", async (user) => fleet.client.request("auth.admin.delete-user", await asAdmin(user)), true],
+    ["the platform's deleting", (user) => send("delete", user), true],
     [
       "a change of roles",
-      async (person) => fleet.client.request("auth.admin.set-roles", { ...(await asAdmin(person)), roles: ["user"] }),
+      async (user) => fleet.client.request("auth.admin.set-roles", { ...(await asAdmin(user)), roles: ["user"] }),
       false,
     ],
     [
@@ -65,31 +65,31 @@ describe("what is revoked", () => {
   ];
 
   test.each(ofUsers)("by %s: all access tokens of the user from before", async (_deed, action, ended) => {
-    const person = await confirmed(fleet);
-    const generation = decodeJwt(person.tokens.accessToken)["gen"] as number;
+    const user = await confirmed(fleet);
+    const generation = decodeJwt(user.tokens.accessToken)["gen"] as number;
     const before = Date.now();
-    await action(person);
-    const { body } = await feed.first(`u:${person.id}`);
+    await action(user);
+    const { body } = await feed.first(`u:${user.id}`);
     const at = expect.any(Number);
     expect(body).toEqual({ at, minGeneration: generation + 1, ...(ended && { ended: true }) });
     expect(body["at"]).toBeGreaterThanOrEqual(before);
     expect(body["at"]).toBeLessThanOrEqual(Date.now());
     if (ended) return;
     const { accessToken } = await fleet.client.request("auth.session.refresh", {
-      refreshToken: person.tokens.refreshToken,
+      refreshToken: user.tokens.refreshToken,
     });
     expect(decodeJwt(accessToken)["gen"]).toBe(body["minGeneration"]); // good again
   });
 
   test("by logging out, revoking a session, and using a refresh token again: that session alone", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     const [first, second, third] = [
-      await loggedIn(fleet, person),
-      await loggedIn(fleet, person),
-      await loggedIn(fleet, person),
+      await loggedIn(fleet, user),
+      await loggedIn(fleet, user),
+      await loggedIn(fleet, user),
     ];
     await logout(first.accessToken);
-    const { accessToken } = person.tokens;
+    const { accessToken } = user.tokens;
     await fleet.client.request("auth.session.revoke", { accessToken, sessionId: second.sessionId });
     let { refreshToken } = third;
     for (let time = 0; time < 2; time += 1)
@@ -99,46 +99,46 @@ describe("what is revoked", () => {
     );
     for (const { sessionId } of [first, second, third])
       expect((await feed.first(`s:${sessionId}`)).body).toEqual({ at: expect.any(Number) });
-    expect(feed.of(`s:${person.tokens.sessionId}`)).toEqual([]);
-    expect(feed.of(`u:${person.id}`)).toEqual([]);
+    expect(feed.of(`s:${user.tokens.sessionId}`)).toEqual([]);
+    expect(feed.of(`u:${user.id}`)).toEqual([]);
   });
 
   test("by revoking all others: each of them, and not the acting one", async () => {
-    const person = await confirmed(fleet);
-    const others = [await loggedIn(fleet, person), await loggedIn(fleet, person)];
-    await fleet.client.request("auth.session.revoke", { accessToken: person.tokens.accessToken, others: true });
+    const user = await confirmed(fleet);
+    const others = [await loggedIn(fleet, user), await loggedIn(fleet, user)];
+    await fleet.client.request("auth.session.revoke", { accessToken: user.tokens.accessToken, others: true });
     for (const { sessionId } of others) await feed.first(`s:${sessionId}`);
-    expect(feed.of(`s:${person.tokens.sessionId}`)).toEqual([]);
-    expect(feed.of(`u:${person.id}`)).toEqual([]);
+    expect(feed.of(`s:${user.tokens.sessionId}`)).toEqual([]);
+    expect(feed.of(`u:${user.id}`)).toEqual([]);
   });
 
   test("nothing by what takes nothing away, and nothing by the same request again", async () => {
-    const person = await confirmed(fleet);
-    const tokens = await loggedIn(fleet, person);
-    await refusalOf(loggedIn(fleet, { ...person, password: "not the one" }));
+    const user = await confirmed(fleet);
+    const tokens = await loggedIn(fleet, user);
+    await refusalOf(loggedIn(fleet, { ...user, password: "not the one" }));
     await fleet.client.request("auth.session.refresh", { refreshToken: tokens.refreshToken });
-    await fleet.client.request("auth.admin.unban-user", await asAdmin(person));
-    const idempotencyKey = `logout-of-${person.login}-again`;
+    await fleet.client.request("auth.admin.unban-user", await asAdmin(user));
+    const idempotencyKey = `logout-of-${user.login}-again`;
     const again = () =>
       fleet.client.request("auth.session.logout", { accessToken: tokens.accessToken }, { idempotencyKey });
     await again();
     await again();
     await feed.first(`s:${tokens.sessionId}`); // the control: of the user's shard, all before it is published
-    await fleet.client.request("auth.session.logout", { accessToken: person.tokens.accessToken, everywhere: true });
-    await feed.first(`u:${person.id}`);
-    const ids = [`u:${person.id}`, `s:${tokens.sessionId}`, `s:${person.tokens.sessionId}`];
+    await fleet.client.request("auth.session.logout", { accessToken: user.tokens.accessToken, everywhere: true });
+    await feed.first(`u:${user.id}`);
+    const ids = [`u:${user.id}`, `s:${tokens.sessionId}`, `s:${user.tokens.sessionId}`];
     const found = feed.all().filter(({ key }) => ids.includes(key));
-    expect(found.map(({ key }) => key).sort()).toEqual([`s:${tokens.sessionId}`, `u:${person.id}`]);
+    expect(found.map(({ key }) => key).sort()).toEqual([`s:${tokens.sessionId}`, `u:${user.id}`]);
   });
 
   /** The control is in endings/endings.test.ts, in the same scenario. */
   test("with a user's minimum rising one by one, whoever raises it, also where their commits meet", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     const actors = [await administrator(), await administrator(), await administrator()];
-    for (let round = 0; round < 3; round += 1) await raisedAtOnce(person, actors);
-    await until("all nine", () => feed.of(`u:${person.id}`).length >= 9);
-    expect(risesOf(person)).toEqual(Array.from({ length: 9 }, (_, index) => index + 1));
-    expect(new Set(feed.of(`u:${person.id}`).map(({ partition }) => partition)).size).toBe(1);
+    for (let round = 0; round < 3; round += 1) await raisedAtOnce(user, actors);
+    await until("all nine", () => feed.of(`u:${user.id}`).length >= 9);
+    expect(risesOf(user)).toEqual(Array.from({ length: 9 }, (_, index) => index + 1));
+    expect(new Set(feed.of(`u:${user.id}`).map(({ partition }) => partition)).size).toBe(1);
   }, 30_000);
 });
 
@@ -179,7 +179,7 @@ const risesOf = ({ id }: Confirmed) => feed.of(`u:${id}`).map(({ body }) => body
 async function reachTimes(users: readonly Confirmed[], rounds: number): Promise<number[]> {
   const took: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    const sessions = await Promise.all(users.map((person) => loggedIn(fleet, person)));
+    const sessions = await Promise.all(users.map((user) => loggedIn(fleet, user)));
     for (const { accessToken, sessionId } of sessions) {
       await logout(accessToken);
       const replied = performance.now();

@@ -229,7 +229,7 @@ describe("repeats no effect", () => {
 
   /** Sends a foreign client's login under these correlation ids, one after the other. @param jti of its seal */
   async function repeated(jti: string | undefined, ids: Buffer[]): Promise<[string[], number]> {
-    const before = await sessionsOf(genuine.person);
+    const before = await sessionsOf(genuine.user);
     const { sealed } = reseal(genuine, { header: { jti } });
     const outcomes: string[] = [];
     for (const kafka_correlationId of ids) {
@@ -242,7 +242,7 @@ describe("repeats no effect", () => {
       await until("it is answered", () => seen.all("auth.reply.gateway").slice(earlier).some(isReply));
       outcomes.push(header(seen.all("auth.reply.gateway").filter(isReply).at(-1)!, "auth-outcome"));
     }
-    return [outcomes, (await sessionsOf(genuine.person)) - before];
+    return [outcomes, (await sessionsOf(genuine.user)) - before];
   }
 
   const binary = () => Buffer.concat([Buffer.of(0xff), randomBytes(15)]);
@@ -254,7 +254,7 @@ describe("repeats no effect", () => {
    * @returns outcomes, and what it counted
    */
   async function underOtherHeaders(): Promise<[string[], number]> {
-    const before = await sessionsOf(genuine.person);
+    const before = await sessionsOf(genuine.user);
     const outcomes: string[] = [];
     const changes = [
       {},
@@ -270,7 +270,7 @@ describe("repeats no effect", () => {
       const reply = await seen.last("auth.reply.gateway", (each) => header(each, "kafka_correlationId") === id);
       outcomes.push(header(reply, "auth-outcome"));
     }
-    return [outcomes, (await sessionsOf(genuine.person)) - before];
+    return [outcomes, (await sessionsOf(genuine.user)) - before];
   }
   const fiveTimes = Array(5).fill("ok");
 

@@ -37,17 +37,17 @@ const replyKey = JSON.stringify({
 });
 
 test("a sealed journey works", async () => {
-  const person = await confirmed(fleet);
-  expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
+  const user = await confirmed(fleet);
+  expect(await loggedIn(fleet, user)).toMatchObject({ userId: user.id });
 });
 
 test("a bare secret is refused, and nothing is done", async () => {
-  const person = newUser();
-  const { password, ...clear } = person;
-  const bare = { ...clear, sealed: JSON.stringify(person) };
-  const reply = await raw.ask({ topic: "auth.account.register", key: person.login, fields: bare });
+  const user = newUser();
+  const { password, ...clear } = user;
+  const bare = { ...clear, sealed: JSON.stringify(user) };
+  const reply = await raw.ask({ topic: "auth.account.register", key: user.login, fields: bare });
   expect(reply.outcome).toBe("SEAL_REQUIRED");
-  const { rowCount } = await fleet.sql.query("SELECT FROM users WHERE login = $1", [person.login]);
+  const { rowCount } = await fleet.sql.query("SELECT FROM users WHERE login = $1", [user.login]);
   expect(rowCount).toBe(0);
 });
 
@@ -155,7 +155,7 @@ describe("an attacker who reads and writes the broker", () => {
 
   test("got nothing done, while the genuine request was, and the same seal made anew is", async () => {
     expect(String(first.headers["auth-outcome"])).toBe("ok");
-    expect(await sessionsOf(genuine.person)).toBe(2); // of confirming, and of the genuine login
+    expect(await sessionsOf(genuine.user)).toBe(2); // of confirming, and of the genuine login
     const again = { jti: randomBytes(16).toString("base64url") };
     const { sealed } = reseal(genuine, { header: again });
     const reply = await send({
@@ -164,7 +164,7 @@ describe("an attacker who reads and writes the broker", () => {
       headers: { ...genuine.record.headers, "auth-idempotency-key": again.jti },
     });
     expect(String(reply.headers["auth-outcome"])).toBe("ok"); // and the partition has moved on
-    expect(await sessionsOf(genuine.person)).toBe(3);
+    expect(await sessionsOf(genuine.user)).toBe(3);
   });
 
   test("gets nothing by a JWE for two recipients, one of them the attacker: it is no seal", async () => {

@@ -64,12 +64,12 @@ test("in a topic of requests: those before and behind it are answered, and a dea
 });
 
 test("in a topic of the platform's: the records behind it take effect", async () => {
-  const person = await confirmed(fleet);
+  const user = await confirmed(fleet);
   const offset = await sendTo("delete");
-  const value = Buffer.from(JSON.stringify({ id: person.id }));
+  const value = Buffer.from(JSON.stringify({ id: user.id }));
   await fleet.kafka.produce([{ topic: "delete", partition: 0, key: null, value, headers: {} }]);
   await until("the user is gone", async () => {
-    const { rowCount } = await fleet.sql.query("SELECT FROM users WHERE id = $1", [person.id]);
+    const { rowCount } = await fleet.sql.query("SELECT FROM users WHERE id = $1", [user.id]);
     return rowCount === 0;
   });
   expect(await placeInLetter("delete", offset)).toEqual(letterAt(offset));
@@ -79,8 +79,8 @@ test("in what requesters and verifiers read: replies, the fleet, keys and revoca
   const verifier = service.verifier();
   await verifier.ready();
   for (const topic of ["auth.reply.test", "auth.fleet", "auth.revocation"]) await sendToAll(topic);
-  const person = await confirmed(fleet);
-  const { accessToken } = await loggedIn(fleet, person);
+  const user = await confirmed(fleet);
+  const { accessToken } = await loggedIn(fleet, user);
   expect(await verifier.verify(accessToken)).toMatchObject({ by: "local", fresh: true });
   await service.session.logout({ accessToken });
   await until("the verifier has heard of it", () =>
@@ -97,8 +97,8 @@ test("in the events that a service reads", async () => {
   const seen: AuthEvent[] = [];
   const read = async (event: AuthEvent): Promise<void> => void seen.push(event);
   const reader = service.events(read, { group: `readers-${randomBytes(6).toString("hex")}` });
-  const person = await confirmed(fleet);
-  await until("its events were read", () => seen.some(({ userId }) => userId === person.id));
+  const user = await confirmed(fleet);
+  await until("its events were read", () => seen.some(({ userId }) => userId === user.id));
   await reader.close();
 });
 

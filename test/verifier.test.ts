@@ -110,7 +110,7 @@ interface Action {
   name: string;
   /** To the session itself, or to another one of its user. */
   who: "own" | "other";
-  does(person: Confirmed, session: Session): Promise<unknown>;
+  does(user: Confirmed, session: Session): Promise<unknown>;
   outcomes: Outcomes;
 }
 
@@ -140,13 +140,13 @@ const actions: Action[] = [
   {
     name: "ban",
     who: "other",
-    does: (person) => client.admin.banUser({ actorToken, target: target(person), reason }),
+    does: (user) => client.admin.banUser({ actorToken, target: target(user), reason }),
     outcomes: over,
   },
   {
     name: "delete",
     who: "other",
-    does: (person) => client.admin.deleteUser({ actorToken, target: target(person), reason }),
+    does: (user) => client.admin.deleteUser({ actorToken, target: target(user), reason }),
     outcomes: over,
   },
   {
@@ -193,7 +193,7 @@ const actions: Action[] = [
   {
     name: "role change",
     who: "other",
-    does: (person) => client.admin.setRoles({ actorToken, target: target(person), roles: ["admin"] }),
+    does: (user) => client.admin.setRoles({ actorToken, target: target(user), roles: ["admin"] }),
     outcomes: outdated,
   },
 ];
@@ -203,32 +203,32 @@ describe("after", () => {
     "$name",
     async ({ name, who, does, outcomes }) => {
       for (let n = 0; n < 5; n += 1) {
-        const person = await confirmed(fleet);
-        const session = who === "own" ? person.tokens : await loggedIn(fleet, person);
-        expect(await outcomesOf(name, session, () => does(person, session))).toEqual(outcomes);
+        const user = await confirmed(fleet);
+        const session = who === "own" ? user.tokens : await loggedIn(fleet, user);
+        expect(await outcomesOf(name, session, () => does(user, session))).toEqual(outcomes);
       }
     },
     60_000,
   );
 
   test("a role change a refresh gives a token with the new roles, everywhere", async () => {
-    const person = await confirmed(fleet);
-    await client.admin.setRoles({ actorToken, target: target(person), roles: ["admin"] });
-    const { accessToken } = await client.session.refresh({ refreshToken: person.tokens.refreshToken });
+    const user = await confirmed(fleet);
+    await client.admin.setRoles({ actorToken, target: target(user), roles: ["admin"] });
+    const { accessToken } = await client.session.refresh({ refreshToken: user.tokens.refreshToken });
     expect((await verifier.verify(accessToken)).roles).toEqual(["admin"]);
     const { reply } = await gateway.call("CurrentUser", { access_token: accessToken });
-    expect(reply).toMatchObject({ id: person.id, login: person.login, role: "admin" });
+    expect(reply).toMatchObject({ id: user.id, login: user.login, role: "admin" });
   });
 
   /** ASVS 7.4.5. */
-  test("authctl users revoke-sessions --all: nobody's session goes on, whatever page they are on", async () => {
-    const people = [await confirmed(fleet), await confirmed(fleet)];
+  test("authctl users revoke-sessions --all: ends the sessions of all users, on every page", async () => {
+    const known = [await confirmed(fleet), await confirmed(fleet)];
     // More of them than a page has.
     await fleet.sql.query(`
       INSERT INTO users (id, login, login_key, username, email, email_key, confirmed_at)
       SELECT nextval('user_ids'), name, name, name, name || '@example.com', name || '@example.com', now()
       FROM (SELECT 'user' || i AS name FROM generate_series(1, 250) AS i) AS made`);
-    const sessions = people.map(({ tokens }) => tokens);
+    const sessions = known.map(({ tokens }) => tokens);
     expect(await Promise.all(sessions.map(local))).toEqual(["ok", "ok"]); // the control
     const said = await called(["users", "revoke-sessions", "--all", "--yes", "--reason", "a leak", "--json"], own.env);
     expect([said.code, JSON.parse(said.stdout)]).toEqual([0, expect.objectContaining({ done: true })]);
@@ -241,19 +241,19 @@ describe("after", () => {
       expect(await code(client.session.refresh({ refreshToken }))).toBe("SESSION_REVOKED");
     }
     for (const session of sessions) await until("the verifier knows", async () => (await local(session)) !== "ok");
-    expect(await code(loggedIn(fleet, people[0]!))).toBe("ok");
+    expect(await code(loggedIn(fleet, known[0]!))).toBe("ok");
   }, 60_000);
 
   test("a key revoke: access tokens of the key end, sessions go on", async () => {
-    const person = await confirmed(fleet);
-    const kid = decodeProtectedHeader(person.tokens.accessToken).kid!;
-    const outcomes = await outcomesOf("key revoke", person.tokens, async () => {
+    const user = await confirmed(fleet);
+    const kid = decodeProtectedHeader(user.tokens.accessToken).kid!;
+    const outcomes = await outcomesOf("key revoke", user.tokens, async () => {
       const ran = await called(["keys", "revoke", "--yes", "--", kid], own.env);
       expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining(`revoked ${kid} (ES256, active)`) });
     });
     const invalid = "TOKEN_INVALID";
     expect(outcomes).toEqual({ refresh: "ok", inspect: invalid, local: invalid, bridge: invalid });
-    const fresh = await loggedIn(fleet, person);
+    const fresh = await loggedIn(fleet, user);
     expect(decodeProtectedHeader(fresh.accessToken).kid).not.toBe(kid);
     await until("the new key is known here", async () => (await local(fresh)) === "ok");
     await until("the new key is known to the bridge", async () => (await bridge(fresh)) === "ok");
@@ -321,9 +321,9 @@ async function marksOf(asOf: number): Promise<void> {
 
 describe("when the relay has stopped", () => {
   test("the verifier turns not fresh within its bound; then the policy decides, and a known revocation counts under each", async () => {
-    const person = await confirmed(fleet);
-    const { tokens } = person;
-    const gone = await loggedIn(fleet, person);
+    const user = await confirmed(fleet);
+    const { tokens } = user;
+    const gone = await loggedIn(fleet, user);
     await client.session.logout({ accessToken: gone.accessToken });
     await until("the logout is known", async () => (await local(gone)) === "SESSION_REVOKED");
     const stopped = performance.now();
@@ -341,7 +341,7 @@ describe("when the relay has stopped", () => {
     await marksOf(Date.now()); // the control: the verifier has read those, and such a mark counts
     await until("it is fresh by a mark", () => verifier.fresh);
     await until("and not for longer than its bound", () => !verifier.fresh);
-    expect(await verifier.verify(accessToken)).toMatchObject({ by: "fleet", fresh: true, login: person.login });
+    expect(await verifier.verify(accessToken)).toMatchObject({ by: "fleet", fresh: true, login: user.login });
     expect(await code(verifier.verify(gone.accessToken, { whenStale: "accept" }))).toBe("SESSION_REVOKED");
     // What nobody can know from the feed now, the fleet knows: the bridge asks it.
     await client.session.logout({ accessToken });

@@ -47,7 +47,7 @@ export const password = "the right password";
 const weaker = makePasswords({ memoryKiB: 16, time: 1, parallelism: 1 });
 
 /** A confirmed account, made by the fleet's own means. */
-export async function person(roles: string[] = []): Promise<{ id: number; login: string; email: string }> {
+export async function confirmedUser(roles: string[] = []): Promise<{ id: number; login: string; email: string }> {
   const login = `s${randomBytes(6).toString("hex")}`;
   const email = `${login}@example.com`;
   const made = {
@@ -69,7 +69,7 @@ export async function loggedIn({ login }: { login: string }): Promise<{ accessTo
 
 /** With an authenticator app, recovery codes and two passkeys. */
 export async function withFactors() {
-  const one = await person();
+  const one = await confirmedUser();
   let { accessToken, refreshToken } = await loggedIn(one);
   const renewed = async (): Promise<void> => {
     ({ accessToken, refreshToken } = await harness.ask("auth.session.refresh", { refreshToken }));

@@ -24,7 +24,7 @@ import { actions, restoreOlder, statements } from "./tampering.ts";
 
 let own: Fleet;
 let fleet: TestFleet;
-let person: Confirmed;
+let user: Confirmed;
 let env: Record<string, string>;
 beforeAll(async () => {
   own = await startFleet("audit", { processes: ["worker", "relay"], env: { AUTH_AUDIT_HEAD_EVERY: "1s" } });
@@ -69,8 +69,8 @@ const client = { ip: "203.0.113.7", userAgent: "Audit/1.0", device: null };
 
 describe("what is audited", () => {
   test("what happened to a user: by whom, how it ended, from where", async () => {
-    person = await confirmed(fleet);
-    const { login, password, id } = person;
+    user = await confirmed(fleet);
+    const { login, password, id } = user;
     await fleet.client.request("auth.session.login", { login, password, client });
     await refusalOf(fleet.client.request("auth.session.login", { login, password: "not the one", client }));
     const asOperator = { actorToken: await operatorToken(fleet, "opal"), target: login };
@@ -99,7 +99,7 @@ describe("what is audited", () => {
     expect((await shown("--limit", "1")).map(({ number }) => number)).toEqual([(await verify()).last]);
   });
 
-  test("the refused login of nobody, too; and nothing twice when a request comes again", async () => {
+  test("also a refused login of an unknown user, and nothing twice when a request comes again", async () => {
     const { login, password } = newUser();
     const idempotencyKey = `audit-of-${login}-again`;
     for (let time = 0; time < 2; time += 1)
@@ -124,7 +124,7 @@ describe("what is audited", () => {
   test("no row says anything personal in clear", async () => {
     const { rows } = await fleet.sql.query<{ text: string }>("SELECT a::text AS text FROM audit a");
     expect(rows.some(({ text }) => text.includes("LoggedIn"))).toBe(true);
-    for (const secret of [person.login, client.ip, "a nuisance"])
+    for (const secret of [user.login, client.ip, "a nuisance"])
       expect(rows.filter(({ text }) => text.includes(secret))).toEqual([]);
   });
 });
@@ -145,7 +145,7 @@ describe("the chain", () => {
     expect(await verify()).toMatchObject({ code: 0, ok: true, broken: null });
   });
 
-  test("does not take a waiting row for what it says that the fleet has not written", async () => {
+  test("takes a waiting row that the fleet has not sealed as forged", async () => {
     await fleet.sql.query("INSERT INTO audit_intake (encrypted) VALUES ($1)", [randomBytes(100)]);
     await settled();
     expect(await shown("--limit", "1")).toMatchObject([
@@ -202,7 +202,7 @@ async function sealed(event: string): Promise<Buffer> {
 }
 
 // The last that needs the worker.
-test("attempts of nobody at administrative commands: so many a minute a row each, the others as a number", async () => {
+test("attempts at administrative commands without a valid token: a row each up to a number a minute, the others counted", async () => {
   const { id, login, tokens } = await confirmed(fleet);
   const ago = { ...systemClock, now: () => systemClock.now() - 120_000 };
   const ban = (actorToken: string, idempotencyKey?: string) =>
@@ -254,7 +254,7 @@ describe("verify", () => {
 
   const restore = () => all((table) => `DELETE FROM ${table}; INSERT INTO ${table} TABLE kept_${table}`);
 
-  test("says yes to what nobody touched, and to a part of it", async () => {
+  test("accepts an audit that was not changed, and a part of it", async () => {
     expect(untouched).toMatchObject({ code: 0, ok: true, first: 1, rows: untouched.last, broken: null });
     expect(untouched.heads).toBeGreaterThan(2);
     const { rows } = await fleet.sql.query<{ number: string; signed_at: Date }>(
@@ -290,7 +290,7 @@ describe("verify", () => {
     if (expected !== null) expect(broken?.number).toBe(expected);
   });
 
-  test("finds an older copy of everything by the heads that are kept elsewhere, and by nothing else", async () => {
+  test("finds an older copy of all tables only by the heads that are kept elsewhere", async () => {
     const { rows } = await fleet.sql.query<{ number: string; jws: string }>(
       "SELECT number, jws FROM audit_heads ORDER BY number DESC LIMIT 1",
     );
@@ -309,7 +309,7 @@ describe("verify", () => {
       expect({ code, what: broken?.what, number: broken?.number }).toEqual({ code: 1, what: "end", number: last + 1 });
   });
 
-  test("says yes again once all is put back", async () => {
+  test("accepts it again once all is restored", async () => {
     expect(await verify()).toEqual(untouched);
   });
 

@@ -38,7 +38,7 @@ describe("rights", () => {
     expect(await differences()).toEqual([]);
   });
 
-  test("that somebody wrote past the fleet are found, one by one", async () => {
+  test("that were written past the fleet are found, one by one", async () => {
     const [{ encrypted }] = (await run(sql.fragment`SELECT encrypted FROM operators WHERE name = 'olga'`)) as [
       { encrypted: Buffer },
     ];

@@ -12,12 +12,12 @@ import {
   chained,
   clean,
   compared,
+  confirmedUser,
   harness,
   imported,
   loggedIn,
   loggedInWithCode,
   password,
-  person,
   run,
   withFactors,
 } from "./accounts.ts";
@@ -25,14 +25,14 @@ import {
 describe("what the fleet does to an account", () => {
   test("by whichever command, import and sweep, is what its audit says, while it waits to be chained and after", async () => {
     const [changed, banned, lifted, demoted, gone, reset] = await Promise.all([
-      person(),
-      person(),
-      person(),
-      person(["admin"]),
-      person(),
+      confirmedUser(),
+      confirmedUser(),
+      confirmedUser(),
+      confirmedUser(["admin"]),
+      confirmedUser(),
       withFactors(),
     ]);
-    await person(["admin"]);
+    await confirmedUser(["admin"]);
     const { accessToken } = await loggedIn(changed); // with a new hash
     await harness.ask("auth.password.change", {
       accessToken,
@@ -74,12 +74,12 @@ describe("what the fleet does to an account", () => {
     expect(await compared()).toMatchObject(clean);
   });
 
-  test("goes on meanwhile without being taken for a write of somebody else's", async () => {
-    const people = await Promise.all(Array.from({ length: 4 }, () => person()));
+  test("is not taken for tampering while commands run beside the comparison", async () => {
+    const users = await Promise.all(Array.from({ length: 4 }, () => confirmedUser()));
     let done = false;
     const busy = (async () => {
       for (let round = 0; round < 12; round += 1)
-        await Promise.all(people.map(({ id }) => admin(round % 2 === 0 ? "ban-user" : "unban-user", id)));
+        await Promise.all(users.map(({ id }) => admin(round % 2 === 0 ? "ban-user" : "unban-user", id)));
       done = true;
     })();
     const chaining = (async () => {
@@ -89,7 +89,7 @@ describe("what the fleet does to an account", () => {
     await Promise.all([busy, chaining]);
   });
 
-  test("of a decoy is nothing", async () => {
+  test("leaves decoys out of the comparison", async () => {
     const before = (await compared()).accounts;
     await run(sql.fragment`
       INSERT INTO users (id, login, login_key, username, email, email_key, decoy)
@@ -247,7 +247,7 @@ describe("a write past the fleet", () => {
       email: `${login}@example.com`,
       password,
     });
-    const [banned, lifted, holder] = [await person(), await person(), await person(["user"])];
+    const [banned, lifted, holder] = [await confirmedUser(), await confirmedUser(), await confirmedUser(["user"])];
     const until = systemClock.now() + 86_400_000;
     for (const { id } of [banned, lifted]) await admin("ban-user", id, { until });
     await run(sql.fragment`UPDATE users SET confirmed_at = now() WHERE id = ${userId!} RETURNING 1`);
@@ -279,9 +279,9 @@ describe("a write past the fleet", () => {
   });
 
   test("of a subject's key leaves digests that nobody can read, and is found", async () => {
-    const one = await person();
+    const one = await confirmedUser();
     await chained();
-    const other = await person();
+    const other = await confirmedUser();
     await chained();
     await run(
       sql.fragment`UPDATE user_keys SET encrypted = (SELECT encrypted FROM user_keys WHERE user_id = ${other.id}) WHERE user_id = ${one.id} RETURNING 1`,
@@ -292,7 +292,7 @@ describe("a write past the fleet", () => {
 });
 
 test("an event from before digests were kept leaves its aspect unknown, and is counted; the next one makes it known", async () => {
-  const { id } = await person();
+  const { id } = await confirmedUser();
   const before = {
     event: "PasswordChanged",
     actor: `user:${id}`,
@@ -323,7 +323,7 @@ test("an event from before digests were kept leaves its aspect unknown, and is c
   expect(await compared()).toMatchObject(clean);
 });
 
-test("where too many rows wait to be chained it says so", async () => {
+test("a comparison with too many unchained rows is refused", async () => {
   await run(
     sql.fragment`INSERT INTO audit_intake (encrypted) SELECT '\\x00'::bytea FROM generate_series(1, 20001) RETURNING 1`,
   );

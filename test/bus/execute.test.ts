@@ -76,7 +76,7 @@ describe("a request for a hash", () => {
     expect(opened()).toBe(1);
   });
 
-  test("is demand on the lane where the lane refuses it or hashes for it, once, and none where a limit refuses it before that", async () => {
+  test("counts once as demand on the lane where the lane refuses it or hashes for it, and not where a limit refuses it before", async () => {
     const limited = setUp({ lane: "hash", handle: () => Promise.reject(refuse("THROTTLED", { retryAfterMs: 1000 })) });
     expect((await limited.ask(1000)).outcome).toBe("THROTTLED");
     expect(limited.demands).toEqual([]);
@@ -92,7 +92,7 @@ describe("a request for a hash", () => {
     expect(hashing.demands).toHaveLength(2);
   });
 
-  test("gives its place up when it is done, however it ended and however often it was tried", async () => {
+  test("releases its place in the lane when it is done, however it ended and however often it was tried", async () => {
     const ends: [string, BusCommand["handle"]][] = [
       ["ok", async () => ({})],
       ["INTERNAL", () => Promise.reject(new Error("a fault of ours"))],
@@ -159,6 +159,6 @@ test("while the database stays away it is UNAVAILABLE, and no dead letter", asyn
   expect([done.outcome, done.deadLetterReason]).toEqual(["UNAVAILABLE", undefined]);
 });
 
-test("one that comes for the first time is not asked about", async () => {
+test("a request that comes for the first time causes no query for a stored answer", async () => {
   expect((await late(1000, false)).outcome).toBe("DEADLINE_EXCEEDED");
 });

@@ -23,7 +23,7 @@ const silent = () => Promise.resolve(false);
 const broken = () => Promise.reject(new Error("no broker"));
 
 describe("nobody serves a command", () => {
-  test("only after three intervals, from the beginning on", async () => {
+  test("is concluded only after three intervals of silence, also at the start", async () => {
     const view = makeFleetView();
     for (const expected of [false, false, true]) {
       await view.tick(flows);
@@ -31,7 +31,7 @@ describe("nobody serves a command", () => {
     }
   });
 
-  test("not while somebody says so, and not for two intervals after", async () => {
+  test("is not concluded while a worker reports it, nor for two intervals after", async () => {
     const view = makeFleetView();
     for (let n = 0; n < 5; n += 1) {
       view.take([report(["a"])]);
@@ -51,7 +51,7 @@ describe("nobody serves a command", () => {
     ["leaving", true],
     ["away", false], // it will be back, and finds the request waiting
     ["starting", false],
-  ] as const)("where somebody names it who is %s: %s", async (state, nobody) => {
+  ] as const)("where only a worker in the state %s reports it: %s", async (state, nobody) => {
     const view = makeFleetView();
     for (let n = 0; n < 3; n += 1) {
       view.take([report(["a"], state)]);
@@ -120,7 +120,7 @@ describe("nobody serves a command", () => {
 });
 
 describe("a flood of records", () => {
-  test("behind which the feed is read late is taken for no silence of others", async () => {
+  test("that delays the feed is not taken for silence of the others", async () => {
     let now = 0;
     const view = makeFleetView(() => now);
     /** Each interval brings records that were appended a while ago. */
@@ -139,7 +139,7 @@ describe("a flood of records", () => {
     expect(await concluded(0)).toBe(true); // the control: read in time, the silence is one
   });
 
-  test("leaves nothing behind of names that are no commands, nor of records that are too long", async () => {
+  test("is not remembered: neither names that are no commands nor records that are too long", async () => {
     const view = makeFleetView();
     for (let n = 0; n < 3; n += 1) {
       view.take([report(["a", "no.command"])]);
@@ -151,7 +151,7 @@ describe("a flood of records", () => {
   });
 });
 
-test("what is no report says nothing, and does not stop the reader", async () => {
+test("a record that is not a report is ignored, and does not stop the reader", async () => {
   const view = makeFleetView();
   const bad = [
     null,
@@ -169,7 +169,7 @@ test("what is no report says nothing, and does not stop the reader", async () =>
   expect(view.nobodyServes("a")).toBe(false);
 });
 
-test("a report of a later version, with more in it, is understood", () => {
+test("a report of a later version with more fields is read", () => {
   const value = JSON.parse(String(report(["a"]).value)) as Record<string, object>;
   const later = { ...value, more: 1, ping: { ...value["ping"], zone: "x" } };
   expect(readReport({ value: Buffer.from(JSON.stringify(later)) })?.info.commands).toEqual(["a"]);

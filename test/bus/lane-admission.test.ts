@@ -38,7 +38,7 @@ describe("a lane with a queue target", () => {
     expect(refusalOf(() => made.admit(time.ms + inTime))).toBeUndefined();
   });
 
-  test("takes a burst up to the target; as long as it turns others away, only what waits for one piece; then bursts again", async () => {
+  test("takes a burst up to the target; while it refuses others, only what waits for one task; then bursts again", async () => {
     const cost = 100;
     const { lane: made, run, time, end } = lane({ width: 1, queueTarget: 4, cost });
     const admits = (): boolean => refusalOf(() => made.admit(Number.POSITIVE_INFINITY)) === undefined;
@@ -66,7 +66,7 @@ describe("a lane with a queue target", () => {
     expect(admits()).toBe(true);
   });
 
-  test("counts who was let in until they come to the queue, or go away", async () => {
+  test("counts an admitted request until it is queued or its permit is released", async () => {
     const { lane: made, run, order } = lane({ width: 1, queueTarget: 4, cost: 100 });
     const places = Array.from({ length: 5 }, () => made.admit(Number.POSITIVE_INFINITY, true));
     expect(refusalOf(() => made.admit(Number.POSITIVE_INFINITY, true))).toMatchObject({
@@ -87,7 +87,7 @@ describe("a lane with a queue target", () => {
     expect(refusalOf(() => made.admit(90, true))).toBeUndefined(); // nobody is counted who is not there
   });
 
-  test("turning away what had too little time of its own does not make a queue stand", () => {
+  test("refusing tasks that have too little time does not count as a saturated queue", () => {
     const { lane: made, run } = lane({ width: 1, queueTarget: 4, cost: 100 });
     for (const name of ["a", "b"]) void run(name);
     expect(refusalOf(() => made.admit(150))?.code).toBe("OVERLOADED");
@@ -104,7 +104,7 @@ describe("a lane with a queue target", () => {
     expect(made.queued).toBe(4);
   });
 
-  test("has nobody overtaken for ever by pieces that come with less time", async () => {
+  test("does not let a task starve behind tasks with earlier deadlines", async () => {
     const waited = async (queueTarget?: number): Promise<number> => {
       const made = lane({ width: 2, ...(queueTarget && { queueTarget }), cost: 100 });
       for (const name of ["a", "b"]) void made.run(name, 1000);
@@ -144,7 +144,7 @@ describe("a lane with a queue target", () => {
       expect(letIn(lane({ ...options, cost: 100 }), true)).toBe(others + devices);
     });
 
-    test("also where the queue stands: others wait for one piece, devices up to the target", async () => {
+    test("also while the queue is saturated: others wait for one task, devices up to the target", async () => {
       const free = lane({ width: 1, queueTarget: 4, cost: 100 });
       void free.run("runs");
       for (let n = 0; n < 4; n += 1) void free.run("waits");
@@ -159,7 +159,7 @@ describe("a lane with a queue target", () => {
     });
   });
 
-  test("one without a target refuses nobody at admission", async () => {
+  test("a lane without a target refuses nothing at admission", async () => {
     const { lane: made, run } = lane({ width: 1, cost: 100 });
     for (let number = 0; number < 50; number += 1) void run(String(number));
     await settled();

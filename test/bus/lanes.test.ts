@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { lane, refusalOf, settled } from "./controlled-lane.ts";
 
-test("never more run than the lane is wide, nobody waits while there is room, and nothing is lost", async () => {
+test("never runs more tasks than its width, lets none wait while there is room, and loses none", async () => {
   const script = fc.array(
     fc.record({ act: fc.constantFrom("run", "run", "end", "fail"), deadline: fc.nat({ max: 500 }), pass: fc.nat(20) }),
   );

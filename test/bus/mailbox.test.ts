@@ -113,7 +113,7 @@ describe("places that are kept for devices", () => {
     [4, 1],
     [3, 0],
     [1, 0],
-  ])("of %i places %i: others fill the rest, a device has them all", (bound, kept) => {
+  ])("of %i places keeps %i: others fill the rest, devices may fill all", (bound, kept) => {
     const { push } = observed(makeMailboxes(bound));
     const others = Array.from({ length: bound + 5 }, (_, n) => push("ada", n));
     expect(others.filter(Boolean)).toHaveLength(bound - kept);
@@ -129,7 +129,7 @@ describe("places that are kept for devices", () => {
     expect(Array.from({ length: 200 }, (_, n) => push("ada", n, { bound })).every(Boolean)).toBe(true);
   });
 
-  test("do not let a device overtake what came before it", async () => {
+  test("do not let a device overtake requests that came before it", async () => {
     const { push, end, started } = observed(makeMailboxes(8));
     for (let n = 0; n < 6; n += 1) push("ada", n);
     expect([push("ada", 6), push("ada", 7, { device: true })]).toEqual([false, true]);
@@ -149,7 +149,7 @@ test.each<[string, () => Promise<void>]>([
       throw new Error("a fault");
     },
   ],
-])("a task that %s is told of, and the next one runs", async (_how, task) => {
+])("a task that %s is reported, and the next one runs", async (_how, task) => {
   const failures: unknown[] = [];
   const mailboxes = makeMailboxes(limit, (error) => failures.push(error));
   const next = Promise.withResolvers<string>();

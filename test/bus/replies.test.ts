@@ -125,7 +125,7 @@ describe("a reply", () => {
   test.each([
     ["an unknown topic", reply("nowhere")],
     ["a partition out of range", reply("here", 3)],
-  ])("to %s is let go and counted, and never joins a batch", async (_what, record) => {
+  ])("to %s is dropped and counted, and never joins a batch", async (_what, record) => {
     const { replies: made, sent, lost } = replies({ here: 3 });
     await made.send(record, never);
     expect(sent).toEqual([]);
@@ -133,7 +133,7 @@ describe("a reply", () => {
   });
 
   test.each<KafkaFaultKind>(["too-large", "not-authorized", "refused"])(
-    "that the broker refuses for good (%s) is let go and counted",
+    "that the broker refuses for good (%s) is dropped and counted",
     async (kind) => {
       const { replies: made, sent, lost, state } = replies({ here: 3 });
       state.send = [fault(kind)];
@@ -176,7 +176,7 @@ describe("a reply", () => {
     expect(sent).toHaveLength(1);
   });
 
-  test("is left when the signal comes: it was not acknowledged, and says so", async () => {
+  test("is given up when the signal comes, and reports that it was not acknowledged", async () => {
     const { replies: made, sent, lost, state } = replies({ here: 3 });
     state.kafka = fault("unavailable");
     const stopping = new AbortController();

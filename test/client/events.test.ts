@@ -37,24 +37,24 @@ test("events come typed and in the order of their user", async () => {
   const seen: AuthEvent[] = [];
   const reader = open().events(async (event) => void seen.push(event), { group: group() });
   await reader.ready;
-  const person = await confirmed(fleet);
-  await loggedIn(fleet, person);
-  const of = () => seen.filter(({ userId }) => userId === person.id);
+  const user = await confirmed(fleet);
+  await loggedIn(fleet, user);
+  const of = () => seen.filter(({ userId }) => userId === user.id);
   await until("they are there", () => of().some(({ name }) => name === "LoggedIn"));
   expect(of().map(({ name }) => name)).toEqual(expect.arrayContaining(["UserRegistered", "UserConfirmed", "LoggedIn"]));
   expect(of().map(({ sequence }) => sequence)).toEqual(of().map((_, at) => at + 1));
   const [first] = of();
   if (first?.name !== "UserRegistered") throw new Error(`the first was ${first?.name}`);
-  expect(first.userId).toBe(person.id); // the name has told the compiler what else there is
+  expect(first.userId).toBe(user.id); // the name has told the compiler what else there is
 });
 
 /** CloudEvents 1.0.2, Kafka protocol binding, binary mode; W3C trace context. */
 test("an event is a CloudEvent by its headers, of one trace with its request, and so is its row in the audit", async () => {
-  const person = await confirmed(fleet);
+  const user = await confirmed(fleet);
   const traceparent = `00-${randomBytes(16).toString("hex")}-${randomBytes(8).toString("hex")}-01`;
   const client = open({ hooks: { traceparent: () => traceparent } });
   const before = Date.now();
-  await client.session.login({ login: person.login, password: person.password });
+  await client.session.login({ login: user.login, password: user.password });
   const { headers, key } = await fleet.mails.last(
     "auth.event",
     (record) => String(record.headers["traceparent"]) === traceparent,
@@ -67,11 +67,11 @@ test("an event is a CloudEvent by its headers, of one trace with its request, an
     ce_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
     ce_type: "auth.event.LoggedIn",
     ce_source: "auth",
-    ce_subject: String(person.id),
+    ce_subject: String(user.id),
     "content-type": "application/vnd.confluent.avro",
     traceparent,
   });
-  expect(String(key)).toBe(String(person.id));
+  expect(String(key)).toBe(String(user.id));
   expect(Math.abs(Date.parse(time!) - before)).toBeLessThan(60_000);
   const audited = async () =>
     (await fleet.sql.query("SELECT event_id AS id, event FROM audit WHERE traceparent = $1", [traceparent])).rows;
@@ -102,11 +102,11 @@ test("an event whose reading fails comes again, others of other users go on, and
 
 test("a group goes on where it was", async () => {
   const name = group();
-  const person = await registered(fleet);
+  const user = await registered(fleet);
   const first: AuthEvent[] = [];
   const before = open();
   before.events(async (event) => void first.push(event), { group: name });
-  await until("the first reader has read it", () => first.some(({ userId }) => userId === person.id));
+  await until("the first reader has read it", () => first.some(({ userId }) => userId === user.id));
   await before.close();
   const other = await registered(fleet);
   const second: AuthEvent[] = [];

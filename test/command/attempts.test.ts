@@ -32,9 +32,9 @@ function logIn({ login, password }: Pick<TestUser, "login" | "password">, client
 }
 
 /** Guesses one after the other until one has to wait. @returns how many were verified, and the refusal */
-async function guess(person: TestUser, client: () => ClientInput | null) {
+async function guess(user: TestUser, client: () => ClientInput | null) {
   for (let verified = 0; ; verified += 1) {
-    const refusal = await refused(logIn({ ...person, password: wrong }, client()));
+    const refusal = await refused(logIn({ ...user, password: wrong }, client()));
     if (refusal.code === "THROTTLED") return { verified, refusal };
     expect(refusal.code).toBe("INVALID_CREDENTIALS");
   }
@@ -42,55 +42,55 @@ async function guess(person: TestUser, client: () => ClientInput | null) {
 
 describe("guessing", () => {
   test("from one network has to wait, and is told how long; from another one, and of other accounts, it has not", async () => {
-    const person = await confirmed(fleet);
-    const { verified, refusal } = await guess(person, () => withPort(1, Math.ceil(Math.random() * 65_535)));
+    const user = await confirmed(fleet);
+    const { verified, refusal } = await guess(user, () => withPort(1, Math.ceil(Math.random() * 65_535)));
     expect(verified).toBeGreaterThanOrEqual(10); // more where the machine is so slow that a second passed in between
     expect(refusal.details).toEqual({ reason: "attempts" });
     expect(refusal.retryAfterMs).toBeGreaterThan(0);
-    expect(await refusalOf(logIn({ ...person, password: wrong }, address(2)))).toBe("INVALID_CREDENTIALS");
-    expect(await logIn(person, address(2))).toMatchObject({ tokens: { userId: person.id } });
+    expect(await refusalOf(logIn({ ...user, password: wrong }, address(2)))).toBe("INVALID_CREDENTIALS");
+    expect(await logIn(user, address(2))).toMatchObject({ tokens: { userId: user.id } });
     expect(await logIn(await confirmed(fleet), address(1))).toMatchObject({ challenge: null });
   });
 
   test("at a login that nobody has is answered alike", async () => {
     const nobody = await guess(newUser(), () => address(3));
-    const person = await guess(await confirmed(fleet), () => address(3));
+    const user = await guess(await confirmed(fleet), () => address(3));
     expect(nobody.verified).toBeGreaterThanOrEqual(10);
-    expect([nobody.refusal.message, nobody.refusal.details]).toEqual([person.refusal.message, person.refusal.details]);
+    expect([nobody.refusal.message, nobody.refusal.details]).toEqual([user.refusal.message, user.refusal.details]);
   });
 
   test("from many networks delays unknown ones, but not the owner's device or session, and nobody for ever", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     const home = { ...address(300), device: "laptop" };
-    const { tokens } = await logIn(person, home);
+    const { tokens } = await logIn(user, home);
     let network = 1000;
-    const { verified, refusal } = await guess(person, () => address(network++));
+    const { verified, refusal } = await guess(user, () => address(network++));
     expect(verified).toBeGreaterThanOrEqual(20);
     expect(refusal.retryAfterMs).toBeLessThanOrEqual(30_000);
-    expect(await logIn(person, { ...home, ip: `::ffff:${home.ip}` })).toMatchObject({ tokens: { userId: person.id } });
+    expect(await logIn(user, { ...home, ip: `::ffff:${home.ip}` })).toMatchObject({ tokens: { userId: user.id } });
     const change = {
       accessToken: tokens!.accessToken,
-      currentPassword: person.password,
+      currentPassword: user.password,
       newPassword: "another good one",
     };
     expect(await fleet.client.request("auth.password.change", change)).toEqual({});
   });
 
   test("without a word about whom it serves is delayed, and through with it the owner logs in again", async () => {
-    const person = await confirmed(fleet);
-    const { verified, refusal } = await guess(person, () => null);
+    const user = await confirmed(fleet);
+    const { verified, refusal } = await guess(user, () => null);
     expect(verified).toBeGreaterThanOrEqual(10);
     expect(refusal.retryAfterMs).toBeLessThanOrEqual(30_000);
     const before =
       "UPDATE login_attempts SET attempts = ARRAY(SELECT ROW(a.source, a.kind, a.key, a.at - interval '30 seconds')::attempt";
-    await fleet.sql.query(`${before} FROM unnest(attempts) AS a) WHERE user_id = $1`, [person.id]);
-    expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
-    expect((await guess(person, () => null)).verified).toBeGreaterThanOrEqual(10); // the right one refunded them all
+    await fleet.sql.query(`${before} FROM unnest(attempts) AS a) WHERE user_id = $1`, [user.id]);
+    expect(await loggedIn(fleet, user)).toMatchObject({ userId: user.id });
+    expect((await guess(user, () => null)).verified).toBeGreaterThanOrEqual(10); // the right one refunded them all
   });
 
   test("at the current password by who holds a session's token has to wait, also by conflicts", async () => {
-    const person = await confirmed(fleet);
-    const { accessToken } = person.tokens;
+    const user = await confirmed(fleet);
+    const { accessToken } = user.tokens;
     const change = (currentPassword: string, key?: string) =>
       refusalOf(
         fleet.client.request(
@@ -105,13 +105,13 @@ describe("guessing", () => {
     expect(codes.slice(0, 10)).toEqual(["INVALID_CREDENTIALS", ...Array(9).fill("IDEMPOTENCY_CONFLICT")]);
     expect(codes.at(-1)).toBe("THROTTLED");
     expect(await change(wrong)).toBe("THROTTLED");
-    expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
+    expect(await loggedIn(fleet, user)).toMatchObject({ userId: user.id });
   });
 });
 
 test("what became of attempts is counted in the worker's metrics", async () => {
-  const person = await confirmed(fleet);
-  const { verified } = await guess(person, () => address(8));
+  const user = await confirmed(fleet);
+  const { verified } = await guess(user, () => address(8));
   const text = await (await fetch(`${fleet.http["worker-1"]}/metrics`)).text();
   const count = (outcome: string): number =>
     Number(
@@ -123,14 +123,14 @@ test("what became of attempts is counted in the worker's metrics", async () => {
 
 describe("an operator", () => {
   test("lets a user try again at once, and the event says who and why", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     const token = await operatorToken(fleet, "nightshift");
     const unlock = () =>
-      fleet.client.request("auth.admin.unlock-user", { actorToken: token, target: person.login, reason: "called us" });
-    const { verified } = await guess(person, () => address(4));
-    expect(await unlock()).toEqual({ userId: person.id, failedAttempts: verified });
-    expect(await logIn(person, address(4))).toMatchObject({ challenge: null });
-    expect(await unlock()).toEqual({ userId: person.id, failedAttempts: 0 });
+      fleet.client.request("auth.admin.unlock-user", { actorToken: token, target: user.login, reason: "called us" });
+    const { verified } = await guess(user, () => address(4));
+    expect(await unlock()).toEqual({ userId: user.id, failedAttempts: verified });
+    expect(await logIn(user, address(4))).toMatchObject({ challenge: null });
+    expect(await unlock()).toEqual({ userId: user.id, failedAttempts: 0 });
     const event = await fleet.mails.last(
       "auth.event",
       ({ headers }) => String(headers["ce_type"]) === "auth.event.UserUnlocked",
@@ -139,26 +139,26 @@ describe("an operator", () => {
   });
 
   test("does it with authctl users unlock", async () => {
-    const person = await confirmed(fleet);
-    const { verified } = await guess(person, () => address(5));
-    const first = await called(["users", "unlock", person.login, "--reason", "called us"], fleet.env);
+    const user = await confirmed(fleet);
+    const { verified } = await guess(user, () => address(5));
+    const first = await called(["users", "unlock", user.login, "--reason", "called us"], fleet.env);
     expect(first).toMatchObject({ code: 0, stderr: "" });
     expect(first.stdout).toBe(
-      `${person.login} (${person.id}) can try again at once; failed attempts forgotten: ${verified}.\n`,
+      `${user.login} (${user.id}) can try again at once; failed attempts forgotten: ${verified}.\n`,
     );
-    expect(await refusalOf(logIn({ ...person, password: wrong }, address(5)))).toBe("INVALID_CREDENTIALS");
-    await logIn(person, address(5));
-    const again = JSON.parse((await called(["users", "unlock", person.login, "--json"], fleet.env)).stdout);
-    expect(again).toEqual({ userId: person.id, login: person.login, failedAttempts: 0 });
+    expect(await refusalOf(logIn({ ...user, password: wrong }, address(5)))).toBe("INVALID_CREDENTIALS");
+    await logIn(user, address(5));
+    const again = JSON.parse((await called(["users", "unlock", user.login, "--json"], fleet.env)).stdout);
+    expect(again).toEqual({ userId: user.id, login: user.login, failedAttempts: 0 });
     expect((await called(["users", "unlock", newUser().login], fleet.env)).code).toBe(1);
   });
 
   test("is told apart from who may not", async () => {
-    const person = await confirmed(fleet);
-    const asking = { target: person.login, reason: "" };
+    const user = await confirmed(fleet);
+    const asking = { target: user.login, reason: "" };
     const unlock = (actorToken: string, more = {}) =>
       refusalOf(fleet.client.request("auth.admin.unlock-user", { ...asking, actorToken, ...more }));
-    expect(await unlock(person.tokens.accessToken)).toBe("FORBIDDEN");
+    expect(await unlock(user.tokens.accessToken)).toBe("FORBIDDEN");
     expect(await unlock("garbage")).toBe("TOKEN_INVALID");
     const operator = await operatorToken(fleet);
     expect(await unlock(operator, { target: newUser().login })).toBe("NOT_FOUND");

@@ -77,7 +77,7 @@ test.each([
   ["commits that wait for the work", "early-commit", [/never answered/]],
   ["offsets that wait for gaps", "gaps-committed", [/never answered/]],
 ] as const)(
-  "without %s the same is found to be wrong",
+  "without %s the audit of the same steps finds faults (the control)",
   async (_what, fault, expected) => {
     expect(await killedInACommit(fault)).toEqual(expected.map((each) => expect.stringMatching(each)));
   },

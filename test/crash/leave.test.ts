@@ -38,19 +38,19 @@ const running = (): string[] => [...fixture.own.processes.keys()].filter((name) 
 
 const load = () => startLoad(fixture.fleet, fixture.users, { perSecond: 80, timeoutMs: 30_000 });
 
-test("workers leave and join under load and nobody is refused", async () => {
-  const people = load();
-  await people.awaitProgress(3);
-  const usual = longest(people.sent, 0);
+test("workers leave and join under load and no request is refused", async () => {
+  const users = load();
+  await users.awaitProgress(3);
+  const usual = longest(users.sent, 0);
   const leaves = performance.now();
   const gone = await leave("worker-1");
-  await people.awaitProgress(3);
-  const left = longest(people.sent, leaves);
+  await users.awaitProgress(3);
+  const left = longest(users.sent, leaves);
   const joins = performance.now();
   await join();
-  await people.awaitProgress(3);
-  const joined = longest(people.sent, joins);
-  const asked = await people.stop();
+  await users.awaitProgress(3);
+  const joined = longest(users.sent, joins);
+  const asked = await users.stop();
   sent.push(...asked);
   const pauses = `then ${left} ms as one left (gone after ${gone} ms) and ${joined} ms as one joined`;
   console.log(`a worker leaves, another joins: ${asked.length} requests, the longest took ${usual} ms, ${pauses}`);
@@ -60,19 +60,19 @@ test("workers leave and join under load and nobody is refused", async () => {
   expect(await eventsMissing(fixture.fleet, fixture.users, sent)).toEqual([]);
 }, 180_000);
 
-test("rebalance storm: 1, 4, 2 workers in quick succession under load, and nobody is refused", async () => {
+test("rebalance storm: 1, 4, 2 workers in quick succession under load, and no request is refused", async () => {
   await leave("worker-2");
-  const people = load();
-  await people.awaitProgress(2);
-  const usual = longest(people.sent, 0);
+  const users = load();
+  await users.awaitProgress(2);
+  const usual = longest(users.sent, 0);
   const began = performance.now();
   await Promise.all([join(), join(), join()]);
   const [first, second] = running();
   await Promise.all([leave(first!), leave(second!)]);
   const took = Math.round(performance.now() - began);
-  await people.awaitProgress(3);
-  const pause = longest(people.sent, began);
-  const asked = await people.stop();
+  await users.awaitProgress(3);
+  const pause = longest(users.sent, began);
+  const asked = await users.stop();
   sent.push(...asked);
   const said = `${asked.length} requests, the storm took ${took} ms, the longest request ${usual} ms before and ${pause} ms in it`;
   console.log(`rebalance storm: ${said}`);
@@ -80,14 +80,14 @@ test("rebalance storm: 1, 4, 2 workers in quick succession under load, and nobod
   expect(await audit(fixture.fleet, fixture.users, sent)).toEqual([]);
 }, 180_000);
 
-test("a worker that leaves without a word holds its requesters up for as long as its session lasts", async () => {
+test("a worker that leaves without telling its group delays requests until its session ends (the control)", async () => {
   const silent = await join({}, without("silent-leave"));
-  const people = load();
-  await people.awaitProgress(2);
+  const users = load();
+  await users.awaitProgress(2);
   const told = performance.now();
   await leave(silent);
-  await people.awaitProgress(2);
-  sent.push(...(await people.stop()));
+  await users.awaitProgress(2);
+  sent.push(...(await users.stop()));
   expect(longest(sent, told)).toBeGreaterThan(pauseMs);
 }, 180_000);
 
@@ -144,7 +144,7 @@ test("SIGTERM with 1,000 requests in flight: drained or handed over, one answer 
   expect(await audit(fixture.fleet, [], asked)).toEqual([]);
 }, 180_000);
 
-test("a worker that commits what it has only begun loses it when it is stopped", async () => {
+test("a worker that commits offsets of unfinished requests loses them when it is stopped (the control)", async () => {
   const node = without("early-commit");
   const begun = (before: number) =>
     until("what has begun is committed", async () => (await committedInAll()) - before > 150);

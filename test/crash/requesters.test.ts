@@ -115,7 +115,7 @@ test("five requesters come and go under load: no reply is lost", async () => {
   expect(all.every((each) => each.answered > 0)).toBe(true);
 }, 180_000);
 
-test("in one group, as peers have them, requesters lose replies as they come and go", async () => {
+test("requesters in one shared group lose replies as they come and go (the control)", async () => {
   const lost = await comeAndGo(1500, () => ({ group: "all-of-them", assign: shared(() => ({})) }));
   expect(lost.flatMap(({ failed }) => failed)).toContainEqual(expect.stringMatching(/./));
 }, 180_000);
@@ -217,7 +217,7 @@ const deadRequests = 2000;
 /** Growth that is no leak: V8 takes what it likes. The control's worker keeps 100 kB of each reply. */
 const flat = 96 * megabyte;
 
-test("a requester that stops reading, and one that dies: memory is flat, others are served, and who goes on misses nothing", async () => {
+test("a requester that stops reading, and one that dies: the worker's memory is flat, others are served, and the first misses no reply when it goes on", async () => {
   const { child, figures } = startRequester("slow");
   await until("it has its answers", () => figures().answered > 1000);
   await requestsOfTheDead(deadRequests); // warm: V8's heap has grown to what this takes
@@ -244,7 +244,7 @@ test("a requester that stops reading, and one that dies: memory is flat, others 
   expect(grown).toBeLessThan(flat);
 }, 180_000);
 
-test("a worker that keeps replies is seen to grow", async () => {
+test("a worker that keeps replies grows in memory (the control)", async () => {
   await Promise.all([
     fixture.own.start("worker", "worker-2", {}, without("replies-kept")),
     end(fixture.own.processes.get("worker-1")!),

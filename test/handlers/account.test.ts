@@ -15,38 +15,38 @@ afterAll(() => fleet.close());
 
 describe("auth.account.register", () => {
   test("makes an account, tells its id, and mails a link in the topic auth", async () => {
-    const person = newUser();
-    const result = await fleet.client.request("auth.account.register", person);
+    const user = newUser();
+    const result = await fleet.client.request("auth.account.register", user);
     expect(result).toEqual({
       userId: expect.any(Number),
       confirmationSent: true,
       registrationSecret: expect.stringMatching(/^[\w-]{43}$/),
     });
-    const mail = await fleet.mails.last("auth", (record) => record.json?.["username"] === person.username);
+    const mail = await fleet.mails.last("auth", (record) => record.json?.["username"] === user.username);
     expect(mail.json).toEqual({
       id: result.userId,
       token: expect.any(String),
-      username: person.username,
-      email: person.email,
+      username: user.username,
+      email: user.email,
     });
     expect(String(mail.key)).toBe(String(result.userId));
   });
 
   test("keeps the password as Argon2id at the configured cost, and nothing else of it", async () => {
-    const person = await registered(fleet);
-    const { rows } = await fleet.sql.query("SELECT hash FROM credentials WHERE user_id = $1", [person.id]);
+    const user = await registered(fleet);
+    const { rows } = await fleet.sql.query("SELECT hash FROM credentials WHERE user_id = $1", [user.id]);
     expect(rows).toEqual([{ hash: expect.stringMatching(/^\$argon2id\$v=19\$m=7168,t=1,p=1\$/) }]);
   });
 
   test("refuses a login that is taken, in any case and in any Unicode form", async () => {
-    const person = await registered(fleet, { ...newUser("ä"), username: newUser().login });
-    const again = { ...newUser(), login: person.login.normalize("NFD").toUpperCase() };
+    const user = await registered(fleet, { ...newUser("ä"), username: newUser().login });
+    const again = { ...newUser(), login: user.login.normalize("NFD").toUpperCase() };
     expect(await refusalOf(fleet.client.request("auth.account.register", again))).toBe("LOGIN_TAKEN");
   });
 
   test("refuses an e-mail address that a confirmed account has, in any case", async () => {
-    const person = await confirmed(fleet);
-    const again = { ...newUser(), email: person.email.toUpperCase() };
+    const user = await confirmed(fleet);
+    const again = { ...newUser(), email: user.email.toUpperCase() };
     expect(await refusalOf(fleet.client.request("auth.account.register", again))).toBe("EMAIL_TAKEN");
   });
 
@@ -111,13 +111,13 @@ describe("auth.account.register", () => {
   });
 
   test("refuses a common password, a stolen one, and one made of the login, and says why", async () => {
-    const person = newUser();
+    const user = newUser();
     const reasonOf = async (password: string): Promise<string | undefined> =>
-      (await refused(fleet.client.request("auth.account.register", { ...person, password }))).details["reason"];
+      (await refused(fleet.client.request("auth.account.register", { ...user, password }))).details["reason"];
     expect(await reasonOf("password1")).toBe("common");
     expect(await reasonOf(stolenPassword)).toBe("breached");
-    expect(await reasonOf(`${person.login}!`)).toBe("context");
-    expect(await fleet.client.request("auth.account.register", person)).toMatchObject({ confirmationSent: true });
+    expect(await reasonOf(`${user.login}!`)).toBe("context");
+    expect(await fleet.client.request("auth.account.register", user)).toMatchObject({ confirmationSent: true });
   });
 
   test("keeps the language that was given, in its canonical form; operators see it, and whoever gave none has the fleet's", async () => {
@@ -137,8 +137,8 @@ describe("auth.account.register", () => {
   });
 
   test("counts a password by code points after NFKC", async () => {
-    const person = { ...newUser(), password: "💥💥💥💥💥💥💥💥" };
-    expect(await fleet.client.request("auth.account.register", person)).toMatchObject({ confirmationSent: true });
+    const user = { ...newUser(), password: "💥💥💥💥💥💥💥💥" };
+    expect(await fleet.client.request("auth.account.register", user)).toMatchObject({ confirmationSent: true });
   });
 
   /** ASVS 6.2.5, 6.2.8, 6.2.9. */
@@ -146,32 +146,32 @@ describe("auth.account.register", () => {
     const alike = await confirmed(fleet, { ...newUser(), password: "qmzvhtkw" });
     expect(await loggedIn(fleet, alike)).toMatchObject({ userId: alike.id });
     const long = `${"aé 7".repeat(204)}Zed!`; // 1,024 bytes
-    const person = await confirmed(fleet, { ...newUser(), password: long });
-    expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
+    const user = await confirmed(fleet, { ...newUser(), password: long });
+    expect(await loggedIn(fleet, user)).toMatchObject({ userId: user.id });
     for (const other of [
       long.slice(0, -1),
       `${long.slice(0, -1)}?`,
       long.toLowerCase(),
       `${long.slice(0, -4)} Zed!`.slice(1),
     ])
-      expect(await refusalOf(loggedIn(fleet, { ...person, password: other }))).toBe("INVALID_CREDENTIALS");
+      expect(await refusalOf(loggedIn(fleet, { ...user, password: other }))).toBe("INVALID_CREDENTIALS");
   });
 
   test("asked again with its key, it answers the same and makes no second account", async () => {
-    const person = newUser();
-    const options = { idempotencyKey: `register-${person.login}-again` };
-    const first = await fleet.client.request("auth.account.register", person, options);
-    expect(await fleet.client.request("auth.account.register", person, options)).toEqual(first);
+    const user = newUser();
+    const options = { idempotencyKey: `register-${user.login}-again` };
+    const first = await fleet.client.request("auth.account.register", user, options);
+    expect(await fleet.client.request("auth.account.register", user, options)).toEqual(first);
     // The control: without the key it is another request.
-    expect(await refusalOf(fleet.client.request("auth.account.register", person))).toBe("LOGIN_TAKEN");
+    expect(await refusalOf(fleet.client.request("auth.account.register", user))).toBe("LOGIN_TAKEN");
   });
 
   test("keeps its refusal: asked again with its key after the login is free, it is still taken", async () => {
-    const person = await registered(fleet);
-    const options = { idempotencyKey: `register-${person.login}-refused` };
-    const again = { ...newUser(), login: person.login };
+    const user = await registered(fleet);
+    const options = { idempotencyKey: `register-${user.login}-refused` };
+    const again = { ...newUser(), login: user.login };
     expect(await refusalOf(fleet.client.request("auth.account.register", again, options))).toBe("LOGIN_TAKEN");
-    await fleet.sql.query("DELETE FROM users WHERE id = $1", [person.id]);
+    await fleet.sql.query("DELETE FROM users WHERE id = $1", [user.id]);
     expect(await refusalOf(fleet.client.request("auth.account.register", again, options))).toBe("LOGIN_TAKEN");
     expect(await fleet.client.request("auth.account.register", again)).toMatchObject({ confirmationSent: true });
   });
@@ -187,37 +187,37 @@ describe("auth.account.register", () => {
 
 describe("auth.account.confirm", () => {
   test("opens a session and tells the platform in the topic registration", async () => {
-    const person = await confirmed(fleet);
-    expect(person.tokens).toMatchObject({
-      userId: person.id,
+    const user = await confirmed(fleet);
+    expect(user.tokens).toMatchObject({
+      userId: user.id,
       sessionId: expect.any(String),
       refreshToken: expect.any(String),
     });
-    const profile = await fleet.mails.last("registration", (record) => record.json?.["id"] === person.id);
-    expect(profile.json).toEqual({ id: person.id, username: person.username });
-    const identity = await fleet.client.request("auth.session.inspect", { accessToken: person.tokens.accessToken });
-    expect(identity).toMatchObject({ userId: person.id, login: person.login, isActive: true, isVerified: true });
+    const profile = await fleet.mails.last("registration", (record) => record.json?.["id"] === user.id);
+    expect(profile.json).toEqual({ id: user.id, username: user.username });
+    const identity = await fleet.client.request("auth.session.inspect", { accessToken: user.tokens.accessToken });
+    expect(identity).toMatchObject({ userId: user.id, login: user.login, isActive: true, isVerified: true });
   });
 
   test("works once", async () => {
-    const person = await confirmed(fleet);
-    const { confirmationToken: token } = person;
-    const used = await refused(fleet.client.request("auth.account.confirm", { token, ...bySecret(person) }));
+    const user = await confirmed(fleet);
+    const { confirmationToken: token } = user;
+    const used = await refused(fleet.client.request("auth.account.confirm", { token, ...bySecret(user) }));
     expect([used.code, used.details]).toEqual(["TOKEN_INVALID", { reason: "used" }]);
     const forged = await refused(
       fleet.client.request("auth.account.confirm", {
         token: newOpaque(token.split(".")[0]!).token,
-        ...bySecret(person),
+        ...bySecret(user),
       }),
     );
     expect([forged.code, forged.details]).toEqual(["TOKEN_INVALID", {}]);
   });
 
   test("works once of twenty times at once, and for the others not at all", async () => {
-    const person = await registered(fleet);
-    const token = await fleet.confirmationToken(person.username);
+    const user = await registered(fleet);
+    const token = await fleet.confirmationToken(user.username);
     const calls = Array.from({ length: 20 }, () =>
-      fleet.client.request("auth.account.confirm", { token, ...bySecret(person) }),
+      fleet.client.request("auth.account.confirm", { token, ...bySecret(user) }),
     );
     const outcomes = await Promise.all(
       calls.map((call) =>
@@ -229,47 +229,45 @@ describe("auth.account.confirm", () => {
     );
     expect(outcomes.sort()).toEqual([...Array.from({ length: 19 }, () => "TOKEN_INVALID"), "ok"]);
     const { rows } = await fleet.sql.query("SELECT count(*)::int AS sessions FROM sessions WHERE user_id = $1", [
-      person.id,
+      user.id,
     ]);
     expect(rows).toEqual([{ sessions: 1 }]);
   });
 
   test("a second link of a confirmed account is no good any more", async () => {
-    const person = await registered(fleet);
-    const first = await fleet.confirmationToken(person.username);
-    await fleet.client.request("auth.account.resend", { email: person.email });
-    await fleet.mails.count("auth", 2, (record) => record.json?.["username"] === person.username);
-    const second = await fleet.confirmationToken(person.username);
+    const user = await registered(fleet);
+    const first = await fleet.confirmationToken(user.username);
+    await fleet.client.request("auth.account.resend", { email: user.email });
+    await fleet.mails.count("auth", 2, (record) => record.json?.["username"] === user.username);
+    const second = await fleet.confirmationToken(user.username);
     expect(second).not.toBe(first);
-    await fleet.client.request("auth.account.confirm", { token: second, ...bySecret(person) });
-    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token: first, ...bySecret(person) }))).toBe(
+    await fleet.client.request("auth.account.confirm", { token: second, ...bySecret(user) });
+    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token: first, ...bySecret(user) }))).toBe(
       "TOKEN_INVALID",
     );
   });
 
   test("refuses a link whose time is over", async () => {
-    const person = await registered(fleet);
-    const token = await fleet.confirmationToken(person.username);
-    await fleet.sql.query("UPDATE one_time_tokens SET expires_at = now() WHERE user_id = $1", [person.id]);
-    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token, ...bySecret(person) }))).toBe(
+    const user = await registered(fleet);
+    const token = await fleet.confirmationToken(user.username);
+    await fleet.sql.query("UPDATE one_time_tokens SET expires_at = now() WHERE user_id = $1", [user.id]);
+    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token, ...bySecret(user) }))).toBe(
       "TOKEN_EXPIRED",
     );
   });
 
   test("refuses a banned account", async () => {
-    const person = await registered(fleet);
-    const token = await fleet.confirmationToken(person.username);
-    await fleet.sql.query("UPDATE users SET banned_at = now() WHERE id = $1", [person.id]);
-    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token, ...bySecret(person) }))).toBe(
-      "BANNED",
-    );
+    const user = await registered(fleet);
+    const token = await fleet.confirmationToken(user.username);
+    await fleet.sql.query("UPDATE users SET banned_at = now() WHERE id = $1", [user.id]);
+    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token, ...bySecret(user) }))).toBe("BANNED");
   });
 
   test("refuses what is no confirmation token: nothing, garbage, a forged secret, an access token, a refresh token", async () => {
-    const person = await confirmed(fleet);
-    const { confirmationToken, tokens } = person;
+    const user = await confirmed(fleet);
+    const { confirmationToken, tokens } = user;
     const confirm = (token: string) =>
-      refusalOf(fleet.client.request("auth.account.confirm", { token, ...bySecret(person) }));
+      refusalOf(fleet.client.request("auth.account.confirm", { token, ...bySecret(user) }));
     expect(await confirm("")).toBe("INVALID_INPUT");
     expect(await confirm("garbage")).toBe("TOKEN_INVALID");
     expect(await confirm(newOpaque(confirmationToken.split(".")[0]!).token)).toBe("TOKEN_INVALID");
@@ -280,23 +278,23 @@ describe("auth.account.confirm", () => {
 
 describe("auth.account.resend", () => {
   test("sends another link that works, whatever the case of the address", async () => {
-    const person = await registered(fleet);
-    expect(await fleet.client.request("auth.account.resend", { email: person.email.toUpperCase() })).toEqual({});
-    await fleet.mails.count("auth", 2, (record) => record.json?.["username"] === person.username);
-    const token = await fleet.confirmationToken(person.username);
-    expect(await fleet.client.request("auth.account.confirm", { token, ...bySecret(person) })).toMatchObject({
-      userId: person.id,
+    const user = await registered(fleet);
+    expect(await fleet.client.request("auth.account.resend", { email: user.email.toUpperCase() })).toEqual({});
+    await fleet.mails.count("auth", 2, (record) => record.json?.["username"] === user.username);
+    const token = await fleet.confirmationToken(user.username);
+    expect(await fleet.client.request("auth.account.confirm", { token, ...bySecret(user) })).toMatchObject({
+      userId: user.id,
     });
   });
 
   test("says ok for an address without an account, and for a confirmed one, and sends nothing", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     expect(await fleet.client.request("auth.account.resend", { email: newUser().email })).toEqual({});
-    expect(await fleet.client.request("auth.account.resend", { email: person.email })).toEqual({});
+    expect(await fleet.client.request("auth.account.resend", { email: user.email })).toEqual({});
     // The control: a mail that is sent after these two arrives, and there is no other.
     const other = await registered(fleet);
     await fleet.mails.last("auth", (record) => record.json?.["username"] === other.username);
-    expect(fleet.mails.all("auth").filter((record) => record.json?.["username"] === person.username)).toHaveLength(1);
+    expect(fleet.mails.all("auth").filter((record) => record.json?.["username"] === user.username)).toHaveLength(1);
   });
 
   test("for nobody leaves rows that bear no id of a user", async () => {
@@ -317,12 +315,12 @@ describe("auth.account.resend", () => {
 });
 
 test("a confirmed account logs in; before that, who knows the password is told NOT_CONFIRMED", async () => {
-  const person = await registered(fleet);
-  expect(await refusalOf(loggedIn(fleet, person))).toBe("NOT_CONFIRMED");
-  expect(await refusalOf(loggedIn(fleet, { ...person, password: "not the one" }))).toBe("INVALID_CREDENTIALS");
+  const user = await registered(fleet);
+  expect(await refusalOf(loggedIn(fleet, user))).toBe("NOT_CONFIRMED");
+  expect(await refusalOf(loggedIn(fleet, { ...user, password: "not the one" }))).toBe("INVALID_CREDENTIALS");
   await fleet.client.request("auth.account.confirm", {
-    token: await fleet.confirmationToken(person.username),
-    ...bySecret(person),
+    token: await fleet.confirmationToken(user.username),
+    ...bySecret(user),
   });
-  expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
+  expect(await loggedIn(fleet, user)).toMatchObject({ userId: user.id });
 });

@@ -23,8 +23,8 @@ const asked: Record<string, (address: string) => Promise<unknown>> = {
   "auth.account.resend email": (email) => fleet.client.request("auth.account.resend", { email }),
   "auth.password.forgot email": (email) => fleet.client.request("auth.password.forgot", { email }),
   "auth.account.change-email newEmail": async (newEmail) => {
-    const { password, ...person } = await owner;
-    const { accessToken } = await loggedIn(fleet, { ...person, password });
+    const { password, ...user } = await owner;
+    const { accessToken } = await loggedIn(fleet, { ...user, password });
     return fleet.client.request("auth.account.change-email", { accessToken, password, newEmail });
   },
 };
@@ -53,17 +53,17 @@ describe("is refused by all of them:", () => {
 test("an internationalised address is one account however it is spelled, and mails go to its form in ASCII", async () => {
   const local = newUser().login;
   const [unicode, ascii] = [`${local}@BÜcher.example`, `${local}@xn--bcher-kva.example`];
-  const person = await registered(fleet, { ...newUser(), email: unicode });
-  const mail = await fleet.mails.last("auth", (record) => record.json?.["username"] === person.username);
+  const user = await registered(fleet, { ...newUser(), email: unicode });
+  const mail = await fleet.mails.last("auth", (record) => record.json?.["username"] === user.username);
   expect(mail.json?.["email"]).toBe(ascii);
   await fleet.client.request("auth.account.confirm", {
     token: String(mail.json?.["token"]),
-    ...bySecret(person),
+    ...bySecret(user),
   });
   for (const email of [ascii, unicode.toUpperCase()]) {
     const again = await refused(fleet.client.request("auth.account.register", { ...newUser(), email }));
     expect([email, again.code]).toEqual([email, "EMAIL_TAKEN"]);
   }
-  const { rows } = await fleet.sql.query("SELECT email, email_key FROM users WHERE id = $1", [person.id]);
+  const { rows } = await fleet.sql.query("SELECT email, email_key FROM users WHERE id = $1", [user.id]);
   expect(rows).toEqual([{ email: ascii, email_key: ascii }]);
 });

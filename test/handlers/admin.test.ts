@@ -23,13 +23,13 @@ const setRoles = (target: string, roles: string[], actorToken = operator) =>
 
 describe("auth.admin.get-user", () => {
   test("shows a user by login, in any case, and by id", async () => {
-    const person = await confirmed(fleet);
-    const user = await show(person.login.toUpperCase());
-    expect(user).toEqual({
-      userId: person.id,
-      login: person.login,
-      username: person.username,
-      email: person.email,
+    const user = await confirmed(fleet);
+    const shown = await show(user.login.toUpperCase());
+    expect(shown).toEqual({
+      userId: user.id,
+      login: user.login,
+      username: user.username,
+      email: user.email,
       isActive: true,
       isVerified: true,
       roles: [],
@@ -40,39 +40,39 @@ describe("auth.admin.get-user", () => {
       lastAdmin: false,
       locale: null,
     });
-    expect(await show(`id:${person.id}`)).toEqual(user);
+    expect(await show(`id:${user.id}`)).toEqual(shown);
   });
 
   test("refuses an unknown target, an empty one, and who may not ask", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     expect(await refusalOf(show(newUser().login))).toBe("NOT_FOUND");
     expect(await refusalOf(show("id:999999999"))).toBe("NOT_FOUND");
     expect(await refusalOf(show(""))).toBe("INVALID_INPUT");
-    expect(await refusalOf(show(person.login, ""))).toBe("INVALID_INPUT");
-    expect(await refusalOf(show(person.login, "garbage"))).toBe("TOKEN_INVALID");
-    expect(await refusalOf(show(person.login, person.tokens.refreshToken))).toBe("TOKEN_INVALID");
-    expect(await refusalOf(show(person.login, person.tokens.accessToken))).toBe("FORBIDDEN");
+    expect(await refusalOf(show(user.login, ""))).toBe("INVALID_INPUT");
+    expect(await refusalOf(show(user.login, "garbage"))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(show(user.login, user.tokens.refreshToken))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(show(user.login, user.tokens.accessToken))).toBe("FORBIDDEN");
   });
 });
 
 describe("auth.admin.set-roles", () => {
   test("gives exactly these roles: older access tokens stop counting, a refresh gives the new ones", async () => {
-    const person = await confirmed(fleet);
-    expect(await setRoles(person.login, ["admin", "user", "admin"])).toEqual({
-      userId: person.id,
+    const user = await confirmed(fleet);
+    expect(await setRoles(user.login, ["admin", "user", "admin"])).toEqual({
+      userId: user.id,
       roles: ["admin", "user"],
     });
     expect(
-      await refusalOf(fleet.client.request("auth.session.inspect", { accessToken: person.tokens.accessToken })),
+      await refusalOf(fleet.client.request("auth.session.inspect", { accessToken: user.tokens.accessToken })),
     ).toBe("TOKEN_EXPIRED");
     const { accessToken } = await fleet.client.request("auth.session.refresh", {
-      refreshToken: person.tokens.refreshToken,
+      refreshToken: user.tokens.refreshToken,
     });
     expect(await fleet.client.request("auth.session.inspect", { accessToken })).toMatchObject({
       roles: ["admin", "user"],
     });
-    expect(await setRoles(person.login, [])).toEqual({ userId: person.id, roles: [] });
-    expect((await show(person.login)).roles).toEqual([]);
+    expect(await setRoles(user.login, [])).toEqual({ userId: user.id, roles: [] });
+    expect((await show(user.login)).roles).toEqual([]);
   });
 
   test("an administrator may give it, and is named in the event", async () => {
@@ -88,9 +88,9 @@ describe("auth.admin.set-roles", () => {
   });
 
   test("an operator is named in the event too", async () => {
-    const person = await confirmed(fleet);
-    await setRoles(person.login, ["user"]);
-    expect((await auditOf(fleet, person.id)).at(-1)).toMatchObject({
+    const user = await confirmed(fleet);
+    await setRoles(user.login, ["user"]);
+    expect((await auditOf(fleet, user.id)).at(-1)).toMatchObject({
       event: "RolesChanged",
       actor: "operator:tester",
       personal: { reason: "a test" },
@@ -98,18 +98,18 @@ describe("auth.admin.set-roles", () => {
   });
 
   test("refuses an unknown role and changes nothing", async () => {
-    const person = await confirmed(fleet);
-    await setRoles(person.login, ["user"]);
-    const refusal = await refused(setRoles(person.login, ["admin", "emperor"]));
+    const user = await confirmed(fleet);
+    await setRoles(user.login, ["user"]);
+    const refusal = await refused(setRoles(user.login, ["admin", "emperor"]));
     expect([refusal.code, refusal.message]).toEqual(["INVALID_INPUT", expect.stringContaining("emperor")]);
-    expect((await show(person.login)).roles).toEqual(["user"]);
+    expect((await show(user.login)).roles).toEqual(["user"]);
   });
 
   test("refuses an unknown target and who may not", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     expect(await refusalOf(setRoles(newUser().login, ["admin"]))).toBe("NOT_FOUND");
-    expect(await refusalOf(setRoles(person.login, ["admin"], person.tokens.accessToken))).toBe("FORBIDDEN");
-    expect((await show(person.login)).roles).toEqual([]);
+    expect(await refusalOf(setRoles(user.login, ["admin"], user.tokens.accessToken))).toBe("FORBIDDEN");
+    expect((await show(user.login)).roles).toEqual([]);
   });
 });
 

@@ -35,54 +35,54 @@ async function events({ id }: Confirmed): Promise<string[]> {
 
 /** Somebody who has asked for another address, and the link to it. */
 async function moving() {
-  const person = await confirmed(fleet);
+  const user = await confirmed(fleet);
   const wanted = newUser("new").email;
-  await change(person, wanted);
-  return { person, wanted, token: await mailedToken(fleet, wanted, "email-confirm") };
+  await change(user, wanted);
+  return { user, wanted, token: await mailedToken(fleet, wanted, "email-confirm") };
 }
 
 describe("auth.account.change-email", () => {
   test("mails a link to the new address and a notice to the old one, and changes nothing yet", async () => {
-    const { person, wanted } = await moving();
-    await mailTo(fleet, person.email, "email-change-requested");
+    const { user, wanted } = await moving();
+    await mailTo(fleet, user.email, "email-change-requested");
     expect(mailsTo(fleet, wanted)).toEqual(["email-confirm"]);
-    expect(await emailOf(person)).toBe(person.email);
-    expect(await events(person)).toEqual(["EmailChangeRequested"]);
+    expect(await emailOf(user)).toBe(user.email);
+    expect(await events(user)).toEqual(["EmailChangeRequested"]);
   });
 
   test("refuses a taken address in any case, but not the account's own in another case", async () => {
-    const [person, owner, waiting] = [await confirmed(fleet), await confirmed(fleet), await registered(fleet)];
-    expect(await refusalOf(change(person, owner.email.toUpperCase()))).toBe("EMAIL_TAKEN");
-    expect(await change(person, waiting.email)).toEqual({}); // nobody has it yet
-    expect(await change(person, person.email.toUpperCase())).toEqual({});
-    const same = await refused(change(person, person.email));
+    const [user, owner, waiting] = [await confirmed(fleet), await confirmed(fleet), await registered(fleet)];
+    expect(await refusalOf(change(user, owner.email.toUpperCase()))).toBe("EMAIL_TAKEN");
+    expect(await change(user, waiting.email)).toEqual({}); // nobody has it yet
+    expect(await change(user, user.email.toUpperCase())).toEqual({});
+    const same = await refused(change(user, user.email));
     expect([same.code, same.details["field"]]).toEqual(["INVALID_INPUT", "newEmail"]);
   });
 
   test("refuses a wrong password, and counts it", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     const wanted = newUser().email;
-    expect(await refusalOf(change(person, wanted, { password: "not the one" }))).toBe("INVALID_CREDENTIALS");
+    expect(await refusalOf(change(user, wanted, { password: "not the one" }))).toBe("INVALID_CREDENTIALS");
     const { rows } = await fleet.sql.query("SELECT count(*)::int AS n FROM outbox WHERE user_id = $1 AND kind = $2", [
-      person.id,
+      user.id,
       "PasswordRefused",
     ]);
     expect(rows).toEqual([{ n: 1 }]);
-    expect(await change(person, wanted)).toEqual({}); // the control
+    expect(await change(user, wanted)).toEqual({}); // the control
   });
 
   test("refuses what is no address, an empty password, and who holds no good token", async () => {
-    const person = await confirmed(fleet);
-    const bad = await refused(change(person, "nobody"));
+    const user = await confirmed(fleet);
+    const bad = await refused(change(user, "nobody"));
     expect([bad.code, bad.details["field"]]).toEqual(["INVALID_INPUT", "newEmail"]);
-    expect(await refusalOf(change(person, newUser().email, { password: "" }))).toBe("INVALID_INPUT");
-    expect(await refusalOf(change(person, newUser().email, { accessToken: "garbage" }))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(change(user, newUser().email, { password: "" }))).toBe("INVALID_INPUT");
+    expect(await refusalOf(change(user, newUser().email, { accessToken: "garbage" }))).toBe("TOKEN_INVALID");
   });
 
   test("is THROTTLED beyond AUTH_MAILS_PER_HOUR, and says when to ask again", async () => {
-    const person = await confirmed(fleet);
-    for (let time = 0; time < 3; time += 1) await change(person, newUser().email);
-    const { code, details, retryAfterMs = 0 } = await refused(change(person, newUser().email));
+    const user = await confirmed(fleet);
+    for (let time = 0; time < 3; time += 1) await change(user, newUser().email);
+    const { code, details, retryAfterMs = 0 } = await refused(change(user, newUser().email));
     expect([code, details]).toEqual(["THROTTLED", { reason: "mails" }]);
     expect(retryAfterMs).toBeGreaterThan(3_000_000);
     expect(retryAfterMs).toBeLessThanOrEqual(3_600_000);
@@ -106,32 +106,32 @@ describe("the address that is asked for", () => {
 
 describe("auth.account.confirm-email", () => {
   test("makes the new address the account's own, tells both, and lets sessions go on", async () => {
-    const { person, wanted, token } = await moving();
+    const { user, wanted, token } = await moving();
     expect(await confirm(token)).toEqual({});
-    expect(await emailOf(person)).toBe(wanted);
-    await mailTo(fleet, person.email, "email-changed");
+    expect(await emailOf(user)).toBe(wanted);
+    await mailTo(fleet, user.email, "email-changed");
     await mailTo(fleet, wanted, "email-changed");
-    expect(await events(person)).toEqual(["EmailChangeRequested", "EmailChanged"]);
-    const { accessToken } = person.tokens;
-    expect(await fleet.client.request("auth.session.inspect", { accessToken })).toMatchObject({ userId: person.id });
+    expect(await events(user)).toEqual(["EmailChangeRequested", "EmailChanged"]);
+    const { accessToken } = user.tokens;
+    expect(await fleet.client.request("auth.session.inspect", { accessToken })).toMatchObject({ userId: user.id });
   });
 
   test("works once, and frees the old address", async () => {
-    const { person, token } = await moving();
+    const { user, token } = await moving();
     await confirm(token);
     expect(await refusalOf(confirm(token))).toBe("TOKEN_INVALID");
-    const next = { ...newUser(), email: person.email };
+    const next = { ...newUser(), email: user.email };
     expect(await fleet.client.request("auth.account.register", next)).toMatchObject({ userId: expect.any(Number) });
   });
 
   test("takes back links that were mailed before: to the old address, and to a third one", async () => {
-    const { person, wanted, token } = await moving();
+    const { user, wanted, token } = await moving();
     const third = newUser().email;
-    await change(person, third);
-    await fleet.client.request("auth.password.forgot", { email: person.email });
+    await change(user, third);
+    await fleet.client.request("auth.password.forgot", { email: user.email });
     const [other, reset] = [
       await mailedToken(fleet, third, "email-confirm"),
-      await mailedToken(fleet, person.email, "reset"),
+      await mailedToken(fleet, user.email, "reset"),
     ];
     await confirm(token);
     expect(await refusalOf(confirm(other))).toBe("TOKEN_INVALID");
@@ -144,11 +144,11 @@ describe("auth.account.confirm-email", () => {
   });
 
   test("of two accounts that want one address at once, one has it and the other is told", async () => {
-    const people = [await confirmed(fleet), await confirmed(fleet)];
+    const users = [await confirmed(fleet), await confirmed(fleet)];
     const wanted = newUser("both").email;
     const tokens: string[] = [];
-    for (const [index, person] of people.entries()) {
-      await change(person, wanted);
+    for (const [index, user] of users.entries()) {
+      await change(user, wanted);
       tokens.push(await mailedToken(fleet, wanted, "email-confirm", index + 1));
     }
     const answers = await Promise.all(
@@ -160,31 +160,31 @@ describe("auth.account.confirm-email", () => {
       ),
     );
     expect(answers.sort()).toEqual(["EMAIL_TAKEN", "ok"]);
-    expect((await Promise.all(people.map(emailOf))).filter((email) => email === wanted)).toHaveLength(1);
+    expect((await Promise.all(users.map(emailOf))).filter((email) => email === wanted)).toHaveLength(1);
   });
 
   test("refuses a link whose time is over, a link from before a change of the password, a banned account", async () => {
     const late = await moving();
-    await fleet.sql.query("UPDATE one_time_tokens SET expires_at = now() WHERE user_id = $1", [late.person.id]);
+    await fleet.sql.query("UPDATE one_time_tokens SET expires_at = now() WHERE user_id = $1", [late.user.id]);
     expect(await refusalOf(confirm(late.token))).toBe("TOKEN_EXPIRED");
-    const { person, token } = await moving();
-    const { accessToken } = person.tokens;
-    const input = { accessToken, currentPassword: person.password, newPassword: "quite another one" };
+    const { user, token } = await moving();
+    const { accessToken } = user.tokens;
+    const input = { accessToken, currentPassword: user.password, newPassword: "quite another one" };
     await fleet.client.request("auth.password.change", input);
     expect(await refusalOf(confirm(token))).toBe("TOKEN_INVALID");
     const banned = await moving();
-    await fleet.sql.query("UPDATE users SET banned_at = now() WHERE id = $1", [banned.person.id]);
+    await fleet.sql.query("UPDATE users SET banned_at = now() WHERE id = $1", [banned.user.id]);
     expect(await refusalOf(confirm(banned.token))).toBe("BANNED");
   });
 
   test("refuses what is no such link: nothing, garbage, a link of another purpose", async () => {
-    const person = await confirmed(fleet);
-    await fleet.client.request("auth.password.forgot", { email: person.email });
+    const user = await confirmed(fleet);
+    await fleet.client.request("auth.password.forgot", { email: user.email });
     expect(await refusalOf(confirm(""))).toBe("INVALID_INPUT");
     expect(await refusalOf(confirm("garbage"))).toBe("TOKEN_INVALID");
-    expect(await refusalOf(confirm(await mailedToken(fleet, person.email, "reset")))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(confirm(await mailedToken(fleet, user.email, "reset")))).toBe("TOKEN_INVALID");
     const { token } = await moving();
-    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token, ...byPassword(person) }))).toBe(
+    expect(await refusalOf(fleet.client.request("auth.account.confirm", { token, ...byPassword(user) }))).toBe(
       "TOKEN_INVALID",
     );
   });

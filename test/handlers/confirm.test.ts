@@ -26,8 +26,8 @@ interface Waiting extends Registered {
 }
 
 async function waiting(): Promise<Waiting> {
-  const person = await registered(fleet);
-  return { ...person, token: await fleet.confirmationToken(person.username) };
+  const user = await registered(fleet);
+  return { ...user, token: await fleet.confirmationToken(user.username) };
 }
 
 type Given = { registrationSecret?: string; password?: string; client?: { ip: string } };
@@ -63,36 +63,36 @@ describe.each([
   ["the password", byPassword, "password", ["pwd", "otp"]],
 ] as const)("by the link and %s", (_name, proof, name, amr) => {
   test("confirms, opens a session, and says what proved it", async () => {
-    const person = await waiting();
-    const { accessToken, userId } = await confirm(person, proof(person));
-    expect(userId).toBe(person.id);
+    const user = await waiting();
+    const { accessToken, userId } = await confirm(user, proof(user));
+    expect(userId).toBe(user.id);
     const { amr: shown } = JSON.parse(Buffer.from(accessToken.split(".")[1]!, "base64url").toString()) as {
       amr: string[];
     };
     expect(shown).toEqual(amr);
-    expect(await events(person)).toEqual(["UserRegistered", `UserConfirmed ${name}`, "LoggedIn"]);
-    const { rows } = await fleet.sql.query("SELECT registration_hash FROM users WHERE id = $1", [person.id]);
+    expect(await events(user)).toEqual(["UserRegistered", `UserConfirmed ${name}`, "LoggedIn"]);
+    const { rows } = await fleet.sql.query("SELECT registration_hash FROM users WHERE id = $1", [user.id]);
     expect(rows).toEqual([{ registration_hash: null }]);
   });
 
   test("of another account is INVALID_CREDENTIALS, and the link stays good", async () => {
-    const [person, other] = [await waiting(), await waiting()];
+    const [user, other] = [await waiting(), await waiting()];
     const client = { ip: "203.0.113.7" };
-    expect(await refusalOf(confirm(person, { ...proof(other), client }))).toBe("INVALID_CREDENTIALS");
-    expect(await isConfirmed(person)).toBe(false);
-    expect((await events(person)).at(-1)).toBe("LoginRefused INVALID_CREDENTIALS");
-    expect(await confirm(person, { ...proof(person), client })).toMatchObject({ userId: person.id });
+    expect(await refusalOf(confirm(user, { ...proof(other), client }))).toBe("INVALID_CREDENTIALS");
+    expect(await isConfirmed(user)).toBe(false);
+    expect((await events(user)).at(-1)).toBe("LoginRefused INVALID_CREDENTIALS");
+    expect(await confirm(user, { ...proof(user), client })).toMatchObject({ userId: user.id });
   });
 });
 
 test("without either, or with both, is INVALID_INPUT, and confirms nothing", async () => {
-  const person = await waiting();
-  const neither = await refused(confirm(person, {}));
+  const user = await waiting();
+  const neither = await refused(confirm(user, {}));
   expect([neither.code, neither.details["field"]]).toEqual(["INVALID_INPUT", "registrationSecret"]);
-  const both = await refused(confirm(person, { ...bySecret(person), password: person.password }));
+  const both = await refused(confirm(user, { ...bySecret(user), password: user.password }));
   expect([both.code, both.details["field"]]).toEqual(["INVALID_INPUT", "password"]);
-  expect(await isConfirmed(person)).toBe(false);
-  expect(await events(person)).toEqual(["UserRegistered"]);
+  expect(await isConfirmed(user)).toBe(false);
+  expect(await events(user)).toEqual(["UserRegistered"]);
 });
 
 test("whoever made an account with another's address has nothing of it when the owner opens the link", async () => {
@@ -117,51 +117,51 @@ test("whoever made an account with another's address has nothing of it when the 
 });
 
 test("a password is an attempt at the account, as at a login: counted, delayed, and taken back by the right one; a secret is none", async () => {
-  const person = await waiting();
+  const user = await waiting();
   const client = { ip: "203.0.113.8" };
   for (let time = 0; time < 3; time += 1)
-    expect(await refusalOf(confirm(person, { registrationSecret: "wrong", client }))).toBe("INVALID_CREDENTIALS");
-  expect(await attemptsAt(person)).toBe(0);
+    expect(await refusalOf(confirm(user, { registrationSecret: "wrong", client }))).toBe("INVALID_CREDENTIALS");
+  expect(await attemptsAt(user)).toBe(0);
   let code = "";
-  for (let time = 0; time < 5; time += 1) code = await refusalOf(confirm(person, { password: "wrong", client }));
-  expect([code, await attemptsAt(person)]).toEqual(["INVALID_CREDENTIALS", 5]);
+  for (let time = 0; time < 5; time += 1) code = await refusalOf(confirm(user, { password: "wrong", client }));
+  expect([code, await attemptsAt(user)]).toEqual(["INVALID_CREDENTIALS", 5]);
   for (let time = 0; time < 5; time += 1)
-    await refusalOf(fleet.client.request("auth.session.login", { login: person.login, password: "wrong", client }));
-  const throttled = await refused(confirm(person, { ...byPassword(person), client }));
+    await refusalOf(fleet.client.request("auth.session.login", { login: user.login, password: "wrong", client }));
+  const throttled = await refused(confirm(user, { ...byPassword(user), client }));
   expect([throttled.code, throttled.details["reason"]]).toEqual(["THROTTLED", "attempts"]);
   // The secret needs no wait, and the right password takes back what its network has counted.
-  await fleet.sql.query("UPDATE login_attempts SET attempts = attempts[1:3] WHERE user_id = $1", [person.id]);
-  expect(await confirm(person, { ...byPassword(person), client })).toMatchObject({ userId: person.id });
-  expect(await attemptsAt(person)).toBe(0);
+  await fleet.sql.query("UPDATE login_attempts SET attempts = attempts[1:3] WHERE user_id = $1", [user.id]);
+  expect(await confirm(user, { ...byPassword(user), client })).toMatchObject({ userId: user.id });
+  expect(await attemptsAt(user)).toBe(0);
 });
 
 test("another password under the key of an answer is a conflict, and counts", async () => {
-  const person = await waiting();
-  const key = `confirm-of-${person.login}-guessed`;
+  const user = await waiting();
+  const key = `confirm-of-${user.login}-guessed`;
   const client = { ip: "203.0.113.9" };
-  expect(await refusalOf(confirm(person, { password: "wrong", client }, key))).toBe("INVALID_CREDENTIALS");
-  expect(await refusalOf(confirm(person, { ...byPassword(person), client }, key))).toBe("IDEMPOTENCY_CONFLICT");
-  expect(await attemptsAt(person)).toBe(2);
+  expect(await refusalOf(confirm(user, { password: "wrong", client }, key))).toBe("INVALID_CREDENTIALS");
+  expect(await refusalOf(confirm(user, { ...byPassword(user), client }, key))).toBe("IDEMPOTENCY_CONFLICT");
+  expect(await attemptsAt(user)).toBe(2);
   const again = `${key}-again`;
-  const tokens = await confirm(person, { ...bySecret(person) }, again);
-  expect(await confirm(person, { ...bySecret(person) }, again)).toEqual(tokens);
+  const tokens = await confirm(user, { ...bySecret(user) }, again);
+  expect(await confirm(user, { ...bySecret(user) }, again)).toEqual(tokens);
 });
 
 test("an account that was imported has no registration secret, and is confirmed by its password", async () => {
-  const person = await waiting();
-  await fleet.sql.query("UPDATE users SET registration_hash = NULL WHERE id = $1", [person.id]);
-  expect(await refusalOf(confirm(person, bySecret(person)))).toBe("INVALID_CREDENTIALS");
-  expect(await confirm(person, byPassword(person))).toMatchObject({ userId: person.id });
+  const user = await waiting();
+  await fleet.sql.query("UPDATE users SET registration_hash = NULL WHERE id = $1", [user.id]);
+  expect(await refusalOf(confirm(user, bySecret(user)))).toBe("INVALID_CREDENTIALS");
+  expect(await confirm(user, byPassword(user))).toMatchObject({ userId: user.id });
 });
 
 test("a banned account is told of only to whoever has proved that it is theirs", async () => {
-  const person = await waiting();
-  await fleet.sql.query("UPDATE users SET banned_at = now() WHERE id = $1", [person.id]);
-  expect(await refusalOf(confirm(person, { registrationSecret: "wrong" }))).toBe("INVALID_CREDENTIALS");
-  expect(await refusalOf(confirm(person, bySecret(person)))).toBe("BANNED");
-  expect(await refusalOf(confirm(person, byPassword(person)))).toBe("BANNED");
-  expect(await attemptsAt(person)).toBe(0); // the password was right
-  expect((await events(person)).slice(-2)).toEqual(["LoginRefused BANNED", "LoginRefused BANNED"]);
+  const user = await waiting();
+  await fleet.sql.query("UPDATE users SET banned_at = now() WHERE id = $1", [user.id]);
+  expect(await refusalOf(confirm(user, { registrationSecret: "wrong" }))).toBe("INVALID_CREDENTIALS");
+  expect(await refusalOf(confirm(user, bySecret(user)))).toBe("BANNED");
+  expect(await refusalOf(confirm(user, byPassword(user)))).toBe("BANNED");
+  expect(await attemptsAt(user)).toBe(0); // the password was right
+  expect((await events(user)).slice(-2)).toEqual(["LoginRefused BANNED", "LoginRefused BANNED"]);
 });
 
 test("the database keeps the secret's hash alone", async () => {

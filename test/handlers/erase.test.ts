@@ -23,24 +23,24 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => fleet.close());
 
-const client = (person: Confirmed) => ({
-  ip: `2001:db8::${person.id}:77`,
-  userAgent: `Lynx of ${person.login}`,
+const client = (user: Confirmed) => ({
+  ip: `2001:db8::${user.id}:77`,
+  userAgent: `Lynx of ${user.login}`,
   device: null,
 });
-const login = (person: Confirmed, password = person.password) =>
-  fleet.client.request("auth.session.login", { login: person.login, password, client: client(person) });
-const erase = (person: Confirmed, password = person.password, idempotencyKey?: string) =>
+const login = (user: Confirmed, password = user.password) =>
+  fleet.client.request("auth.session.login", { login: user.login, password, client: client(user) });
+const erase = (user: Confirmed, password = user.password, idempotencyKey?: string) =>
   fleet.client.request(
     "auth.account.delete",
-    { accessToken: person.tokens.accessToken, password },
+    { accessToken: user.tokens.accessToken, password },
     { ...(idempotencyKey && { idempotencyKey }) },
   );
 const exported = ({ accessToken }: { accessToken: string }, idempotencyKey?: string) =>
   fleet.client.request("auth.account.export", { accessToken }, { ...(idempotencyKey && { idempotencyKey }) });
 
-const audited = (person: Confirmed, event: string): Promise<Audited[]> =>
-  auditOf(fleet, person.id).then((rows) => {
+const audited = (user: Confirmed, event: string): Promise<Audited[]> =>
+  auditOf(fleet, user.id).then((rows) => {
     expect(rows.map((row) => row.event)).toContain(event);
     return rows;
   });
@@ -64,95 +64,93 @@ async function whereIs(...texts: string[]): Promise<string[]> {
   return rows.map(({ name }) => name.replace(/_\d+$/, ""));
 }
 
-const personal = (person: Confirmed) => [person.login, person.email, client(person).ip];
+const personal = (user: Confirmed) => [user.login, user.email, client(user).ip];
 
 /**
  * Somebody of whom there is something everywhere: sessions that go on and that are over, refusals, events, a waiting
  * link.
  */
 async function known(one = newUser()): Promise<Confirmed> {
-  const person = await confirmed(fleet, one);
-  const { tokens } = await login(person);
-  await refusalOf(login(person, "not the one"));
+  const user = await confirmed(fleet, one);
+  const { tokens } = await login(user);
+  await refusalOf(login(user, "not the one"));
   await fleet.client.request("auth.session.logout", { accessToken: tokens!.accessToken });
-  await login(person);
-  return person;
+  await login(user);
+  return user;
 }
 
-const gone = async (person: Confirmed) => {
-  await until(`nothing is left of ${person.login}`, async () => (await whereIs(...personal(person))).length === 0);
+const gone = async (user: Confirmed) => {
+  await until(`nothing is left of ${user.login}`, async () => (await whereIs(...personal(user))).length === 0);
 };
 
 describe("auth.account.delete", () => {
-  test("leaves nothing of the person in any table, and the chain holds", async () => {
-    const person = await known();
+  test("leaves nothing of the user in any table, and the chain holds", async () => {
+    const user = await known();
     await fleet.client.request("auth.admin.set-roles", {
       actorToken: await operatorToken(fleet),
-      target: person.login,
+      target: user.login,
       roles: ["user"],
-      reason: `asked by ${person.email}`,
+      reason: `asked by ${user.email}`,
     });
     const { accessToken } = await fleet.client.request("auth.session.refresh", {
-      refreshToken: person.tokens.refreshToken,
+      refreshToken: user.tokens.refreshToken,
     });
-    const before = await audited(person, "RolesChanged");
-    expect(await whereIs(person.login)).toContain("users");
-    expect(await whereIs(person.email)).toContain("users");
-    expect(await whereIs(client(person).ip)).toContain("sessions");
+    const before = await audited(user, "RolesChanged");
+    expect(await whereIs(user.login)).toContain("users");
+    expect(await whereIs(user.email)).toContain("users");
+    expect(await whereIs(client(user).ip)).toContain("sessions");
     expect(before.map(({ event }) => event)).toContain("LoginRefused");
-    expect(JSON.stringify(before.map((row) => row.personal))).toContain(client(person).ip);
-    expect(JSON.stringify(before.map((row) => row.personal))).toContain(person.email);
+    expect(JSON.stringify(before.map((row) => row.personal))).toContain(client(user).ip);
+    expect(JSON.stringify(before.map((row) => row.personal))).toContain(user.email);
 
-    expect(await erase({ ...person, tokens: { ...person.tokens, accessToken } })).toEqual({});
-    const after = await audited(person, "UserDeleted");
-    await gone(person);
+    expect(await erase({ ...user, tokens: { ...user.tokens, accessToken } })).toEqual({});
+    const after = await audited(user, "UserDeleted");
+    await gone(user);
     expect(after.slice(0, before.length).map(({ event, details }) => [event, details])).toEqual(
       before.map(({ event, details }) => [event, details]),
     );
     expect(after.every((row) => row.erased && row.personal === null)).toBe(true);
-    expect(after.at(-1)).toMatchObject({ actor: `user:${person.id}`, details: { reason: "deleted by its owner" } });
+    expect(after.at(-1)).toMatchObject({ actor: `user:${user.id}`, details: { reason: "deleted by its owner" } });
     expect((await called(["audit", "verify"], fleet.env)).code).toBe(0);
   });
 
   test("ends every session; the login is kept for a while; asked again with its key it is answered again", async () => {
-    const person = await confirmed(fleet);
-    const other = await loggedIn(fleet, person);
-    const key = `delete-of-${person.login}-again`;
-    expect([await erase(person, person.password, key), await erase(person, person.password, key)]).toEqual([{}, {}]);
-    for (const { accessToken, refreshToken } of [other, person.tokens]) {
+    const user = await confirmed(fleet);
+    const other = await loggedIn(fleet, user);
+    const key = `delete-of-${user.login}-again`;
+    expect([await erase(user, user.password, key), await erase(user, user.password, key)]).toEqual([{}, {}]);
+    for (const { accessToken, refreshToken } of [other, user.tokens]) {
       expect(await refusalOf(fleet.client.request("auth.session.inspect", { accessToken }))).toBe("SESSION_REVOKED");
       expect(await refusalOf(fleet.client.request("auth.session.refresh", { refreshToken }))).toBe("SESSION_REVOKED");
     }
-    expect(await refusalOf(loggedIn(fleet, person))).toBe("INVALID_CREDENTIALS");
-    const { login: name, username, email, password } = person;
+    expect(await refusalOf(loggedIn(fleet, user))).toBe("INVALID_CREDENTIALS");
+    const { login: name, username, email, password } = user;
     const anew = { login: name, username, email, password };
     expect(await refusalOf(registered(fleet, anew))).toBe("LOGIN_TAKEN");
     expect((await registered(fleet, { ...anew, login: newUser().login })).email).toBe(email); // the address is free at once
-    expect((await audited(person, "UserDeleted")).filter(({ event }) => event === "UserDeleted")).toHaveLength(1);
+    expect((await audited(user, "UserDeleted")).filter(({ event }) => event === "UserDeleted")).toHaveLength(1);
   });
 
   test("with a wrong password changes nothing and is counted, once per key", async () => {
-    const person = await confirmed(fleet);
-    const key = `delete-of-${person.login}-wrong`;
-    const attempt = (password: string) => refusalOf(erase(person, password, key));
-    expect([await attempt("not the one"), await attempt("not the one"), await attempt(person.password)]).toEqual([
+    const user = await confirmed(fleet);
+    const key = `delete-of-${user.login}-wrong`;
+    const attempt = (password: string) => refusalOf(erase(user, password, key));
+    expect([await attempt("not the one"), await attempt("not the one"), await attempt(user.password)]).toEqual([
       "INVALID_CREDENTIALS",
       "INVALID_CREDENTIALS",
       "IDEMPOTENCY_CONFLICT",
     ]);
-    expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
-    expect((await audited(person, "PasswordRefused")).filter(({ event }) => event === "PasswordRefused")).toHaveLength(
-      1,
-    );
+    expect(await loggedIn(fleet, user)).toMatchObject({ userId: user.id });
+    expect((await audited(user, "PasswordRefused")).filter(({ event }) => event === "PasswordRefused")).toHaveLength(1);
   });
 
   test("refuses an empty password and who holds no token of a session that goes on", async () => {
-    const person = await confirmed(fleet);
-    expect(await refusalOf(erase(person, ""))).toBe("INVALID_INPUT");
-    const forged = { ...person, tokens: { ...person.tokens, accessToken: "garbage" } };
+    const user = await confirmed(fleet);
+    expect(await refusalOf(erase(user, ""))).toBe("INVALID_INPUT");
+    const forged = { ...user, tokens: { ...user.tokens, accessToken: "garbage" } };
     expect(await refusalOf(erase(forged))).toBe("TOKEN_INVALID");
-    await fleet.client.request("auth.session.logout", { accessToken: person.tokens.accessToken });
-    expect(await refusalOf(erase(person))).toBe("SESSION_REVOKED");
+    await fleet.client.request("auth.session.logout", { accessToken: user.tokens.accessToken });
+    expect(await refusalOf(erase(user))).toBe("SESSION_REVOKED");
   });
 });
 
@@ -174,16 +172,16 @@ test.each([
       ]),
   ],
 ])("deleted by %s, nothing is left either", async (_who, action) => {
-  const person = await known();
-  await audited(person, "LoginRefused");
-  expect(await whereIs(client(person).ip)).toContain("sessions");
-  await action(person);
+  const user = await known();
+  await audited(user, "LoginRefused");
+  expect(await whereIs(client(user).ip)).toContain("sessions");
+  await action(user);
   await until("the user is gone", async () => {
-    const { rowCount } = await fleet.sql.query("SELECT FROM users WHERE id = $1", [person.id]);
+    const { rowCount } = await fleet.sql.query("SELECT FROM users WHERE id = $1", [user.id]);
     return rowCount === 0;
   });
-  const rows = await audited(person, "UserDeleted");
-  await gone(person);
+  const rows = await audited(user, "UserDeleted");
+  await gone(user);
   expect(rows.every(({ erased }) => erased)).toBe(true);
 });
 
@@ -195,16 +193,16 @@ interface Copy extends Record<string, unknown> {
 
 describe("auth.account.export", () => {
   test("gives everything that is held, and no secret", async () => {
-    const person = await known({ ...newUser(), locale: "de" });
+    const user = await known({ ...newUser(), locale: "de" });
     await fleet.client.request("auth.admin.set-roles", {
       actorToken: await operatorToken(fleet, "ophelia"),
-      target: person.login,
+      target: user.login,
       roles: ["user"],
       reason: "a test",
     });
-    await audited(person, "RolesChanged");
+    await audited(user, "RolesChanged");
     const { accessToken } = await fleet.client.request("auth.session.refresh", {
-      refreshToken: person.tokens.refreshToken,
+      refreshToken: user.tokens.refreshToken,
     });
     const { document } = await exported({ accessToken });
     const copy = JSON.parse(document) as Copy;
@@ -224,7 +222,7 @@ describe("auth.account.export", () => {
       "history",
       "leftOut",
     ]);
-    const { id, login: name, username, email } = person;
+    const { id, login: name, username, email } = user;
     expect(copy.account).toMatchObject({
       id,
       login: name,
@@ -237,51 +235,51 @@ describe("auth.account.export", () => {
     expect(copy["credentials"]).toEqual([{ kind: "password", changedAt: expect.any(String) }]);
     expect(copy["links"]).toMatchObject([{ purpose: "confirm", usedAt: expect.any(String) }]);
     expect(copy.sessions.map(({ endReason }) => endReason)).toEqual([null, "logout", null]);
-    expect(copy.sessions[0]!.client).toEqual(client(person));
+    expect(copy.sessions[0]!.client).toEqual(client(user));
     const before = copy.history.filter(({ event }) => event !== "SessionRefreshed"); // which may be in there already
     expect(before[0]).toMatchObject({ event: "RolesChanged", by: "operator", roles: ["user"], reason: "a test" });
     expect(copy.history.find(({ event }) => event === "LoginRefused")).toMatchObject({
       by: "anonymous",
-      client: client(person),
+      client: client(user),
     });
     expect(copy.history.at(-1)).toMatchObject({ event: "UserRegistered", by: "yourself", login: name });
     expect(copy["leftOut"]).toEqual({});
     for (const secret of [
-      person.password,
+      user.password,
       "argon2",
       "ophelia",
-      person.confirmationToken.split(".")[1]!,
-      person.tokens.refreshToken,
+      user.confirmationToken.split(".")[1]!,
+      user.tokens.refreshToken,
     ])
       expect(document).not.toContain(secret);
   });
 
   test("is audited, answered again by its key, and not made anew for ten minutes", async () => {
-    const person = await confirmed(fleet);
-    const key = `export-of-${person.login}-again`;
-    const first = await exported(person.tokens, key);
-    expect(await exported(person.tokens, key)).toEqual(first);
-    const { code, retryAfterMs } = await refused(exported(person.tokens));
+    const user = await confirmed(fleet);
+    const key = `export-of-${user.login}-again`;
+    const first = await exported(user.tokens, key);
+    expect(await exported(user.tokens, key)).toEqual(first);
+    const { code, retryAfterMs } = await refused(exported(user.tokens));
     expect(code).toBe("THROTTLED");
     expect(retryAfterMs).toBeGreaterThan(500_000);
     expect(retryAfterMs).toBeLessThanOrEqual(600_000);
-    expect((await audited(person, "DataExported")).filter(({ event }) => event === "DataExported")).toHaveLength(1);
-    await fleet.sql.query("UPDATE users SET exported_at = now() - interval '601 seconds' WHERE id = $1", [person.id]);
-    expect((JSON.parse((await exported(person.tokens)).document) as Copy).history[0]).toMatchObject({
+    expect((await audited(user, "DataExported")).filter(({ event }) => event === "DataExported")).toHaveLength(1);
+    await fleet.sql.query("UPDATE users SET exported_at = now() - interval '601 seconds' WHERE id = $1", [user.id]);
+    expect((JSON.parse((await exported(user.tokens)).document) as Copy).history[0]).toMatchObject({
       event: "DataExported",
     });
   });
 
   test("of two at once makes one", async () => {
-    const person = await confirmed(fleet);
-    const answers = await Promise.all([exported, exported].map((ask) => ask(person.tokens).then(() => "ok", String)));
+    const user = await confirmed(fleet);
+    const answers = await Promise.all([exported, exported].map((ask) => ask(user.tokens).then(() => "ok", String)));
     expect(answers.filter((answer) => answer === "ok")).toHaveLength(1);
   });
 
   test("too large for a record it leaves the oldest out, and says from when on", async () => {
-    const person = await confirmed(fleet);
-    await withTooMuch(fleet, person);
-    const { document } = await exported(person.tokens);
+    const user = await confirmed(fleet);
+    await withTooMuch(fleet, user);
+    const { document } = await exported(user.tokens);
     const copy = JSON.parse(document) as Copy & {
       leftOut: { sessions: { olderThan: string } };
     };
@@ -292,10 +290,10 @@ describe("auth.account.export", () => {
   });
 
   test("refuses who holds no token of a session that goes on", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     expect(await refusalOf(exported({ accessToken: "garbage" }))).toBe("TOKEN_INVALID");
     expect(await refusalOf(exported({ accessToken: "" }))).toBe("INVALID_INPUT");
-    await fleet.client.request("auth.session.logout", { accessToken: person.tokens.accessToken });
-    expect(await refusalOf(exported(person.tokens))).toBe("SESSION_REVOKED");
+    await fleet.client.request("auth.session.logout", { accessToken: user.tokens.accessToken });
+    expect(await refusalOf(exported(user.tokens))).toBe("SESSION_REVOKED");
   });
 });

@@ -49,69 +49,69 @@ const later = ({ id }: Confirmed) => fleet.sql.query("UPDATE users SET exported_
 
 describe("auth.admin.export-user", () => {
   test("gives what the user is given, by login and by id, and no secret", async () => {
-    const person = await withApp(fleet);
-    await auditOf(fleet, person.id); // from here on the history has all of it
-    const answer = await exportOf(person.login.toUpperCase());
-    expect(answer.userId).toBe(person.id);
+    const user = await withApp(fleet);
+    await auditOf(fleet, user.id); // from here on the history has all of it
+    const answer = await exportOf(user.login.toUpperCase());
+    expect(answer.userId).toBe(user.id);
     const copy = partsOf(answer);
-    expect(copy).toMatchObject({ account: { id: person.id, email: person.email }, leftOut: {} });
+    expect(copy).toMatchObject({ account: { id: user.id, email: user.email }, leftOut: {} });
     expect(copy["authenticatorApp"]).toHaveLength(1);
     expect(copy.history.map(({ event }) => event)).toContain("UserRegistered");
 
-    await copiesOf(person);
-    await later(person);
-    const { history, ...own } = partsOf(await ownCopy(person.session.accessToken));
+    await copiesOf(user);
+    await later(user);
+    const { history, ...own } = partsOf(await ownCopy(user.session.accessToken));
     expect(history[0]).toMatchObject({ event: "DataExported", by: "operator", reason });
     expect({ ...own, history: history.slice(1) }).toEqual(copy);
 
-    await later(person);
-    const byId = await exportOf(`id:${person.id}`);
+    await later(user);
+    const byId = await exportOf(`id:${user.id}`);
     expect(partsOf(byId)["account"]).toEqual(copy["account"]);
     const { rows } = await fleet.sql.query<{ secret: string }>(
       `SELECT hash AS secret FROM credentials WHERE user_id = $1
        UNION ALL SELECT encode(secret, 'hex') FROM totp_factors WHERE user_id = $1`,
-      [person.id],
+      [user.id],
     );
     const stored = rows.map(({ secret }) => secret);
     expect(stored).toEqual([expect.stringContaining("argon2"), expect.stringMatching(/^[0-9a-f]{40,}$/)]);
     for (const { document } of [answer, byId]) {
-      for (const secret of [...stored, "argon2", person.password, person.secret.toString("hex"), ...person.codes])
+      for (const secret of [...stored, "argon2", user.password, user.secret.toString("hex"), ...user.codes])
         expect(document).not.toContain(secret);
       expect(document).not.toContain("ophelia"); // who it was is about somebody else
     }
   });
 
   test("is an event and one row of the audit, with who did it and why; asked again with its key it is answered again", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     const idempotencyKey = randomUUID();
-    const first = await exportOf(person.login, { idempotencyKey });
-    expect(await exportOf(person.login, { idempotencyKey })).toEqual(first);
-    expect(await copiesOf(person)).toMatchObject([
-      { userId: person.id, actor: "operator:ophelia", outcome: "ok", personal: { reason, sessionId: "" } },
+    const first = await exportOf(user.login, { idempotencyKey });
+    expect(await exportOf(user.login, { idempotencyKey })).toEqual(first);
+    expect(await copiesOf(user)).toMatchObject([
+      { userId: user.id, actor: "operator:ophelia", outcome: "ok", personal: { reason, sessionId: "" } },
     ]);
     const published = await fleet.mails.last(
       "auth.event",
-      ({ key, headers }) => String(key) === String(person.id) && String(headers["ce_type"]).endsWith(".DataExported"),
+      ({ key, headers }) => String(key) === String(user.id) && String(headers["ce_type"]).endsWith(".DataExported"),
     );
     expect(published.value).not.toBeNull();
   });
 
   test("and the user's own copy wait for each other", async () => {
-    const person = await confirmed(fleet);
-    await exportOf(person.login);
-    const soon = await refused(exportOf(person.login, { reason: "another letter" }));
+    const user = await confirmed(fleet);
+    await exportOf(user.login);
+    const soon = await refused(exportOf(user.login, { reason: "another letter" }));
     expect([soon.code, soon.retryAfterMs! > 500_000, soon.retryAfterMs! <= 600_000]).toEqual(["THROTTLED", true, true]);
-    expect(await refusalOf(ownCopy(person.tokens.accessToken))).toBe("THROTTLED");
-    await later(person);
-    await ownCopy(person.tokens.accessToken);
-    expect(await refusalOf(exportOf(person.login))).toBe("THROTTLED");
-    expect((await copiesOf(person)).map(({ actor }) => actor)).toEqual(["operator:ophelia", `user:${person.id}`]);
+    expect(await refusalOf(ownCopy(user.tokens.accessToken))).toBe("THROTTLED");
+    await later(user);
+    await ownCopy(user.tokens.accessToken);
+    expect(await refusalOf(exportOf(user.login))).toBe("THROTTLED");
+    expect((await copiesOf(user)).map(({ actor }) => actor)).toEqual(["operator:ophelia", `user:${user.id}`]);
   });
 
   test("demands a reason, and refuses nobody, a decoy, and a token that does not count; no copy is taken", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     for (const why of ["", " \n", "x".repeat(1001)]) {
-      const refusal = await refused(exportOf(person.login, { reason: why }));
+      const refusal = await refused(exportOf(user.login, { reason: why }));
       expect([refusal.code, refusal.details]).toEqual(["INVALID_INPUT", { field: "reason" }]);
     }
     for (const target of [newUser().login, "id:999999999"]) expect(await refusalOf(exportOf(target))).toBe("NOT_FOUND");
@@ -120,14 +120,14 @@ describe("auth.admin.export-user", () => {
     await fleet.sql.query("UPDATE users SET decoy = true WHERE id = $1", [decoy.id]);
     const taken = await refused(exportOf(decoy.login));
     expect([taken.code, taken.details]).toEqual(["NOT_FOUND", { reason: "decoy" }]);
-    expect(await refusalOf(exportOf(person.login, { actorToken: "" }))).toBe("INVALID_INPUT");
-    expect(await refusalOf(exportOf(person.login, { actorToken: "garbage" }))).toBe("TOKEN_INVALID");
-    const { accessToken } = await loggedIn(fleet, person);
+    expect(await refusalOf(exportOf(user.login, { actorToken: "" }))).toBe("INVALID_INPUT");
+    expect(await refusalOf(exportOf(user.login, { actorToken: "garbage" }))).toBe("TOKEN_INVALID");
+    const { accessToken } = await loggedIn(fleet, user);
     await fleet.client.request("auth.session.logout", { accessToken });
-    expect(await refusalOf(exportOf(person.login, { actorToken: accessToken }))).toBe("SESSION_REVOKED");
-    expect(await copiesOf(person)).toEqual([]);
-    await exportOf(person.login); // the control: it could have been
-    expect(await copiesOf(person)).toHaveLength(1);
+    expect(await refusalOf(exportOf(user.login, { actorToken: accessToken }))).toBe("SESSION_REVOKED");
+    expect(await copiesOf(user)).toEqual([]);
+    await exportOf(user.login); // the control: it could have been
+    expect(await copiesOf(user)).toHaveLength(1);
   });
 
   test("takes the permission users.export, which administrators have, and is not for who may do less than the user", async () => {
@@ -140,9 +140,9 @@ describe("auth.admin.export-user", () => {
       reason: "a test",
     });
     const [clerk, admin] = [await holderOf(fleet, operator, [role]), await holderOf(fleet, operator, ["admin"])];
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     const by = ({ accessToken: actorToken }: { accessToken: string }) => ({ actorToken });
-    const lacking = await refused(exportOf(person.login, by(clerk)));
+    const lacking = await refused(exportOf(user.login, by(clerk)));
     expect([lacking.code, lacking.details]).toEqual(["FORBIDDEN", { permission: "users.export" }]);
     await fleet.client.request("auth.admin.change-role", {
       actorToken: operator,
@@ -152,8 +152,8 @@ describe("auth.admin.export-user", () => {
     });
     expect(await refusalOf(exportOf(admin.login, by(clerk)))).toBe("FORBIDDEN");
     expect(await copiesOf(admin)).toEqual([]);
-    expect(await exportOf(person.login, by(clerk))).toMatchObject({ userId: person.id });
+    expect(await exportOf(user.login, by(clerk))).toMatchObject({ userId: user.id });
     expect(await exportOf(clerk.login, by(admin))).toMatchObject({ userId: clerk.id });
-    expect(await copiesOf(person)).toMatchObject([{ actor: `user:${clerk.id}`, personal: { reason } }]);
+    expect(await copiesOf(user)).toMatchObject([{ actor: `user:${clerk.id}`, personal: { reason } }]);
   });
 });

@@ -50,23 +50,23 @@ async function everyPage(what: Search): Promise<string[][]> {
 
 describe("auth.admin.find-users", () => {
   test("shows whom it finds, by the beginning of a login or of an address in any case, and by id", async () => {
-    const person = await confirmed(fleet);
-    const user = {
-      userId: person.id,
-      login: person.login,
-      username: person.username,
-      email: person.email,
+    const user = await confirmed(fleet);
+    const found = {
+      userId: user.id,
+      login: user.login,
+      username: user.username,
+      email: user.email,
       isActive: true,
       isVerified: true,
       bannedUntil: null,
       roles: [],
       createdAt: expect.any(Number),
     };
-    for (const search of [person.login.slice(0, -2).toUpperCase(), person.email, `id:${person.id}`])
-      expect(await find({ search })).toEqual({ users: [user], cursor: "" });
-    const { createdAt } = (await find({ search: `id:${person.id}` })).users[0]!;
+    for (const search of [user.login.slice(0, -2).toUpperCase(), user.email, `id:${user.id}`])
+      expect(await find({ search })).toEqual({ users: [found], cursor: "" });
+    const { createdAt } = (await find({ search: `id:${user.id}` })).users[0]!;
     expect(Math.abs(createdAt - Date.now())).toBeLessThan(600_000);
-    for (const search of [`${person.login}x`, person.login.slice(1), "id:999999999999"])
+    for (const search of [`${user.login}x`, user.login.slice(1), "id:999999999999"])
       expect(await logins({ search })).toEqual([]);
   });
 
@@ -163,14 +163,14 @@ describe("auth.admin.find-users", () => {
   });
 
   test("takes an id for one however it is written: no login stands in its way", async () => {
-    const person = await confirmed(fleet);
-    await insert([{ login: `id:${person.id}` }]); // as `id：17` once got in, with a full-width colon
-    for (const target of [`id:${person.id}`, `ID:${person.id}`, `id：${person.id}`]) {
-      expect(await logins({ search: target })).toEqual([person.login]);
+    const user = await confirmed(fleet);
+    await insert([{ login: `id:${user.id}` }]); // as `id：17` once got in, with a full-width colon
+    for (const target of [`id:${user.id}`, `ID:${user.id}`, `id：${user.id}`]) {
+      expect(await logins({ search: target })).toEqual([user.login]);
       const shown = await fleet.client.request("auth.admin.get-user", { actorToken: operator, target });
-      expect(shown.login).toBe(person.login);
+      expect(shown.login).toBe(user.login);
     }
-    await fleet.sql.query("DELETE FROM users WHERE login_key = $1", [`id:${person.id}`]);
+    await fleet.sql.query("DELETE FROM users WHERE login_key = $1", [`id:${user.id}`]);
   });
 
   test("finds a beginning as it is, also one with signs that a pattern would mean something else by", async () => {

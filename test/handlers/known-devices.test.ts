@@ -30,8 +30,8 @@ function logIn({ login, password }: Pick<TestUser, "login" | "password">, client
   return fleet.client.request("auth.session.login", { login, password, client });
 }
 
-async function challengeOf(person: TestUser, client: ClientInput): Promise<string> {
-  return (await logIn(person, client)).challenge!.challenge;
+async function challengeOf(user: TestUser, client: ClientInput): Promise<string> {
+  return (await logIn(user, client)).challenge!.challenge;
 }
 
 const beginLogin = (login: string, challenge: string, client: ClientInput | null) =>
@@ -54,7 +54,7 @@ async function attack({ login }: TestUser, net: number): Promise<void> {
 }
 
 interface Way {
-  person(): WithApp | WithPasskey;
+  user(): WithApp | WithPasskey;
   /** Logs in from the device. */
   enter(device: ClientInput): Promise<SessionTokens>;
   /** Begins alike, and does not get in. */
@@ -65,7 +65,7 @@ const ways: [string, Way][] = [
   [
     "an authenticator app",
     {
-      person: () => app,
+      user: () => app,
       enter: async (device) => answer(fleet, await challengeOf(app, device), await codeOf(fleet, app)),
       fail: async (device) => refusalOf(answer(fleet, await challengeOf(app, device), "000")),
     },
@@ -73,7 +73,7 @@ const ways: [string, Way][] = [
   [
     "a recovery code",
     {
-      person: () => app,
+      user: () => app,
       enter: async (device) => answer(fleet, await challengeOf(app, device), app.codes[0]!, "recovery"),
       fail: async (device) => refusalOf(answer(fleet, await challengeOf(app, device), wrong, "recovery")),
     },
@@ -81,7 +81,7 @@ const ways: [string, Way][] = [
   [
     "a passkey after the password",
     {
-      person: () => passkey,
+      user: () => passkey,
       enter: async (device) => {
         const { options, challenge } = await beginLogin(passkey.login, await challengeOf(passkey, device), null);
         return finishLogin(fleet, challenge, passkey.device.get(options));
@@ -97,7 +97,7 @@ const ways: [string, Way][] = [
   [
     "a passkey alone",
     {
-      person: () => passkey,
+      user: () => passkey,
       enter: async (device) => {
         const { options, challenge } = await beginLogin(passkey.login, "", device);
         return finishLogin(fleet, challenge, passkey.device.get(options));
@@ -113,7 +113,7 @@ const ways: [string, Way][] = [
   [
     "a passkey that said whose it is",
     {
-      person: () => passkey,
+      user: () => passkey,
       enter: async (device) => {
         const { options, challenge } = await beginLogin("", "", device);
         return finishLogin(fleet, challenge, passkey.device.get(options));
@@ -128,24 +128,24 @@ const ways: [string, Way][] = [
   ],
 ];
 
-describe.each(ways)("a login that ended by %s", (name, { person, enter, fail }) => {
+describe.each(ways)("a login that ended by %s", (name, { user, enter, fail }) => {
   const net = 100 + ways.findIndex(([each]) => each === name);
   const home = { ip: `192.0.${net}.1`, device: "laptop" };
   const cafe = { ip: `198.51.${net}.1`, device: "phone" };
 
   test("makes its device known: guesses from elsewhere do not delay it, nor lock its owner out", async () => {
-    expect(await enter(home)).toMatchObject({ userId: person().id });
+    expect(await enter(home)).toMatchObject({ userId: user().id });
     expect(await fail(cafe)).toBe("MFA_INVALID");
-    await attack(person(), net);
-    expect(await logIn(person(), home)).toMatchObject({ challenge: { challenge: expect.any(String) } });
+    await attack(user(), net);
+    expect(await logIn(user(), home)).toMatchObject({ challenge: { challenge: expect.any(String) } });
     // The controls: from a device that was never used, and from one where the factor was not shown, the right password
     // has to wait.
-    expect(await refused(logIn(person(), { ...home, device: "another" }))).toMatchObject({
+    expect(await refused(logIn(user(), { ...home, device: "another" }))).toMatchObject({
       code: "THROTTLED",
       details: { reason: "attempts" },
     });
-    expect(await refusalOf(logIn(person(), cafe))).toBe("THROTTLED");
-    await fleet.sql.query("DELETE FROM login_attempts WHERE user_id = $1", [person().id]);
+    expect(await refusalOf(logIn(user(), cafe))).toBe("THROTTLED");
+    await fleet.sql.query("DELETE FROM login_attempts WHERE user_id = $1", [user().id]);
   });
 });
 

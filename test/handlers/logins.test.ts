@@ -36,18 +36,18 @@ const userOf = async (login: string, password: string): Promise<number> =>
 describe("logging in with an e-mail address", () => {
   test("finds the confirmed account that has it, however it is written, and no account that only waits with it", async () => {
     const name = randomBytes(6).toString("hex");
-    const person = await confirmed(fleet, { ...newUser(), email: `${name}@bücher.example` });
+    const user = await confirmed(fleet, { ...newUser(), email: `${name}@bücher.example` });
     for (const typed of [
-      person.email,
-      person.email.toUpperCase(),
+      user.email,
+      user.email.toUpperCase(),
       `${name}@xn--bcher-kva.example`,
       `${name.toUpperCase()}@BÜCHER.example`,
     ])
-      expect(await userOf(typed, person.password)).toBe(person.id);
+      expect(await userOf(typed, user.password)).toBe(user.id);
     const waiting = await registered(fleet);
     expect(await refusalOf(logIn(waiting.email, waiting.password))).toBe("INVALID_CREDENTIALS");
     expect(await refusalOf(logIn(waiting.login, waiting.password))).toBe("NOT_CONFIRMED"); // the control
-    expect(await refusalOf(logIn(person.email, "not the one"))).toBe("INVALID_CREDENTIALS");
+    expect(await refusalOf(logIn(user.email, "not the one"))).toBe("INVALID_CREDENTIALS");
   });
 
   test("tries it as a login first: an old account may have it as its login", async () => {
@@ -60,23 +60,22 @@ describe("logging in with an e-mail address", () => {
   });
 
   test("puts no address into any event, and no text that looks like a user's id under that user", async () => {
-    const person = await confirmed(fleet);
-    await refusalOf(logIn(person.email, "not the one"));
+    const user = await confirmed(fleet);
+    await refusalOf(logIn(user.email, "not the one"));
     const nobody = newUser();
     await refusalOf(logIn(nobody.email, "not the one"));
-    await refusalOf(logIn(String(person.id), "not the one"));
-    await fleet.mails.last("auth.event", ({ key }) => String(key) === `login:${person.id}`);
+    await refusalOf(logIn(String(user.id), "not the one"));
+    await fleet.mails.last("auth.event", ({ key }) => String(key) === `login:${user.id}`);
     await fleet.mails.last("auth.event", ({ key }) => String(key) === "unknown");
     const mine = await fleet.mails.count(
       "auth.event",
       1,
-      ({ key, headers }) =>
-        String(key) === String(person.id) && String(headers["ce_type"]) === "auth.event.LoginRefused",
+      ({ key, headers }) => String(key) === String(user.id) && String(headers["ce_type"]) === "auth.event.LoginRefused",
     );
     expect(mine).toHaveLength(1); // the one at the account's own address
     const values = fleet.mails.all("auth.event").map(({ value }) => String(value));
-    for (const { email } of [person, nobody]) expect(values.filter((value) => value.includes(email))).toEqual([]);
-    expect(values.some((value) => value.includes(person.login))).toBe(true); // the control
+    for (const { email } of [user, nobody]) expect(values.filter((value) => value.includes(email))).toEqual([]);
+    expect(values.some((value) => value.includes(user.login))).toBe(true); // the control
   });
 
   test("takes 254 characters with `@`, and 32 without", async () => {
@@ -118,7 +117,7 @@ describe("a login that was confirmed and is given up", () => {
   const later = (days: number) =>
     fleet.sql.query("UPDATE quarantined_logins SET until = until - $1 * interval '1 day'", [days]);
 
-  const ways: [string, (person: Confirmed) => Promise<unknown>][] = [
+  const ways: [string, (user: Confirmed) => Promise<unknown>][] = [
     [
       "its owner",
       ({ tokens, password }) =>
@@ -145,20 +144,20 @@ describe("a login that was confirmed and is given up", () => {
   ];
 
   test.each(ways)("by %s is taken for others until AUTH_LOGIN_QUARANTINE is over", async (_who, remove) => {
-    const person = await confirmed(fleet);
-    await remove(person);
-    expect(await refusalOf(register(person.login.toUpperCase()))).toBe("LOGIN_TAKEN");
+    const user = await confirmed(fleet);
+    await remove(user);
+    expect(await refusalOf(register(user.login.toUpperCase()))).toBe("LOGIN_TAKEN");
     await later(29);
-    expect(await refusalOf(register(person.login, { email: person.email }))).toBe("LOGIN_TAKEN");
+    expect(await refusalOf(register(user.login, { email: user.email }))).toBe("LOGIN_TAKEN");
     await later(1);
-    expect(await register(person.login)).toMatchObject({ userId: expect.any(Number) });
+    expect(await register(user.login)).toMatchObject({ userId: expect.any(Number) });
   });
 
   test("is free at once where nobody ever confirmed it", async () => {
-    const person = await registered(fleet);
+    const user = await registered(fleet);
     const reason = { actorToken: await operatorToken(fleet), reason: "a test" };
-    await fleet.client.request("auth.admin.delete-user", { ...reason, target: person.login });
-    expect(await register(person.login)).toMatchObject({ userId: expect.any(Number) });
+    await fleet.client.request("auth.admin.delete-user", { ...reason, target: user.login });
+    expect(await register(user.login)).toMatchObject({ userId: expect.any(Number) });
   });
 
   test("is kept as a keyed hash that names nobody; a user who is still there may take theirs back", async () => {
@@ -179,17 +178,17 @@ describe("a login that was confirmed and is given up", () => {
   });
 
   test("cannot be taken by making an administrator or by an import either", async () => {
-    const person = await confirmed(fleet);
-    await ways[0]![1](person);
+    const user = await confirmed(fleet);
+    await ways[0]![1](user);
     const made = await authctl(
-      ["users", "create-admin", person.login, newUser().email],
+      ["users", "create-admin", user.login, newUser().email],
       fleet.env,
       "a password of some length\n",
     );
     expect(made).toMatchObject({ code: 1, stderr: expect.stringContaining("LOGIN_TAKEN") });
     const file = join(mkdtempSync(join(tmpdir(), "import-")), "users.jsonl");
     const hash = "$2b$04$uSmRrGyk/oXsaULeM73tEeUa3k2b2mmVp.kIcddbTVFtk6fztcGRi";
-    const rows = [person.login, newUser().login].map((login) => ({ login, email: newUser().email, hash }));
+    const rows = [user.login, newUser().login].map((login) => ({ login, email: newUser().email, hash }));
     writeFileSync(file, rows.map((row) => JSON.stringify(row)).join("\n"));
     const imported = await called(["import", file, "--rejects", `${file}.rejects`, "--json"], fleet.env);
     expect(JSON.parse(imported.stdout)).toMatchObject({ imported: 1, rejected: { "login-taken": 1 } });

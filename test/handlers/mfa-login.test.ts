@@ -10,60 +10,60 @@ import { loggedIn, refusalOf, refused } from "../support/users.ts";
 import { amrOf, fleet, operator, refresh, wrong, wrongCodes } from "./mfa-requests.ts";
 
 describe("logging in with an app", () => {
-  let person: WithApp;
+  let user: WithApp;
   beforeAll(async () => {
-    person = await withApp(fleet);
+    user = await withApp(fleet);
   });
 
   test("the right password gives a challenge and no session; a wrong one tells of nothing", async () => {
-    const { methods } = await challenged(fleet, person);
+    const { methods } = await challenged(fleet, user);
     expect(methods).toEqual(["totp", "recovery"]);
-    expect(await refusalOf(loggedIn(fleet, { ...person, password: "not the one" }))).toBe("INVALID_CREDENTIALS");
-    const { rows } = await fleet.sql.query("SELECT FROM sessions WHERE user_id = $1 AND ended_at IS NULL", [person.id]);
+    expect(await refusalOf(loggedIn(fleet, { ...user, password: "not the one" }))).toBe("INVALID_CREDENTIALS");
+    const { rows } = await fleet.sql.query("SELECT FROM sessions WHERE user_id = $1 AND ended_at IS NULL", [user.id]);
     expect(rows).toHaveLength(1); // the one it was set up in
   });
 
   test("the code gives the session that was asked for", async () => {
-    const tokens = await loggedInWithApp(fleet, person, false);
-    expect(decodeJwt(tokens.accessToken)).toMatchObject({ sub: String(person.id), amr: ["pwd", "otp", "mfa"] });
+    const tokens = await loggedInWithApp(fleet, user, false);
+    expect(decodeJwt(tokens.accessToken)).toMatchObject({ sub: String(user.id), amr: ["pwd", "otp", "mfa"] });
     expect((await refresh(tokens.refreshToken)).refreshToken).toBe(tokens.refreshToken); // it does not rotate
     expect(amrOf(await refresh(tokens.refreshToken))).toEqual(["pwd", "otp", "mfa"]);
-    expect((await eventsOf(fleet, person, "^Log")).slice(-2)).toEqual(["LoginChallenged", "LoggedIn password+totp"]);
+    expect((await eventsOf(fleet, user, "^Log")).slice(-2)).toEqual(["LoginChallenged", "LoggedIn password+totp"]);
   });
 
   test("a code works once, also at another login", async () => {
-    const code = await codeOf(fleet, person);
-    const [first, second] = [await challenged(fleet, person), await challenged(fleet, person)];
-    expect(await answer(fleet, first.challenge, code)).toMatchObject({ userId: person.id });
+    const code = await codeOf(fleet, user);
+    const [first, second] = [await challenged(fleet, user), await challenged(fleet, user)];
+    expect(await answer(fleet, first.challenge, code)).toMatchObject({ userId: user.id });
     expect(await refusalOf(answer(fleet, second.challenge, code))).toBe("MFA_INVALID");
-    expect((await eventsOf(fleet, person, "^Mfa")).at(-1)).toBe("MfaRefused totp replayed");
+    expect((await eventsOf(fleet, user, "^Mfa")).at(-1)).toBe("MfaRefused totp replayed");
   });
 
   test("of five logins that show one code at once, one is let in", async () => {
-    const code = await codeOf(fleet, person);
-    const all = await Promise.all([1, 2, 3, 4, 5].map(() => challenged(fleet, person)));
+    const code = await codeOf(fleet, user);
+    const all = await Promise.all([1, 2, 3, 4, 5].map(() => challenged(fleet, user)));
     const answers = await Promise.allSettled(all.map(({ challenge }) => answer(fleet, challenge, code)));
     expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    await fleet.sql.query("UPDATE totp_factors SET failures = 0 WHERE user_id = $1", [person.id]);
+    await fleet.sql.query("UPDATE totp_factors SET failures = 0 WHERE user_id = $1", [user.id]);
   });
 
   test("a challenge works once; asked again with its key, its answer is given again", async () => {
-    const { challenge } = await challenged(fleet, person);
-    const input = { challenge, method: "totp", code: await codeOf(fleet, person) };
-    const options = { idempotencyKey: `mfa-of-${person.login}-again` };
+    const { challenge } = await challenged(fleet, user);
+    const input = { challenge, method: "totp", code: await codeOf(fleet, user) };
+    const options = { idempotencyKey: `mfa-of-${user.login}-again` };
     const first = await fleet.client.request("auth.session.login-mfa", input, options);
     expect(await fleet.client.request("auth.session.login-mfa", input, options)).toEqual(first);
-    expect(await refusalOf(answer(fleet, challenge, await codeOf(fleet, person)))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(answer(fleet, challenge, await codeOf(fleet, user)))).toBe("TOKEN_INVALID");
   });
 
   test("a challenge ends with its time, and with a change of the account", async () => {
-    const late = await challenged(fleet, person);
-    await fleet.sql.query("UPDATE challenges SET expires_at = now() WHERE user_id = $1", [person.id]);
-    expect(await refusalOf(answer(fleet, late.challenge, await codeOf(fleet, person)))).toBe("TOKEN_EXPIRED");
-    const outdated = await challenged(fleet, person);
-    const { accessToken } = await loggedInWithApp(fleet, person);
+    const late = await challenged(fleet, user);
+    await fleet.sql.query("UPDATE challenges SET expires_at = now() WHERE user_id = $1", [user.id]);
+    expect(await refusalOf(answer(fleet, late.challenge, await codeOf(fleet, user)))).toBe("TOKEN_EXPIRED");
+    const outdated = await challenged(fleet, user);
+    const { accessToken } = await loggedInWithApp(fleet, user);
     await fleet.client.request("auth.session.logout", { accessToken, everywhere: true });
-    expect(await refusalOf(answer(fleet, outdated.challenge, await codeOf(fleet, person)))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(answer(fleet, outdated.challenge, await codeOf(fleet, user)))).toBe("TOKEN_INVALID");
   });
 
   test.each([
@@ -78,18 +78,18 @@ describe("logging in with an app", () => {
     ["an empty code", { code: "" }, "INVALID_INPUT"],
     ["an absurd code", { code: "1".repeat(65) }, "INVALID_INPUT"],
   ])("refuses %s", async (_what, bad, code) => {
-    const { challenge } = await challenged(fleet, person);
+    const { challenge } = await challenged(fleet, user);
     const input = { challenge, method: "totp", code: "123456", ...bad };
     expect(await refusalOf(fleet.client.request("auth.session.login-mfa", input))).toBe(code);
   });
 
   test("a forged secret is refused and does not count", async () => {
-    const { challenge } = await challenged(fleet, person);
+    const { challenge } = await challenged(fleet, user);
     for (let time = 0; time < 6; time += 1)
       expect(await refusalOf(answer(fleet, newOpaque(challenge.split(".")[0]!).token, wrong, "recovery"))).toBe(
         "TOKEN_INVALID",
       );
-    expect(await answer(fleet, challenge, await codeOf(fleet, person))).toMatchObject({ userId: person.id });
+    expect(await answer(fleet, challenge, await codeOf(fleet, user))).toMatchObject({ userId: user.id });
   });
 
   /** ASVS 6.4.3. */
@@ -105,16 +105,16 @@ describe("logging in with an app", () => {
   });
 
   test("a challenge of another purpose is no challenge of a login", async () => {
-    const { accessToken } = await loggedInWithApp(fleet, person);
+    const { accessToken } = await loggedInWithApp(fleet, user);
     const begun = await fleet.client.request("auth.passkey.begin-registration", { accessToken });
-    expect(await refusalOf(answer(fleet, begun.challenge, await codeOf(fleet, person)))).toBe("TOKEN_INVALID");
-    const passkey = await fleet.client.request("auth.passkey.begin-login", { login: person.login, challenge: "" });
-    expect(await refusalOf(answer(fleet, passkey.challenge, await codeOf(fleet, person)))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(answer(fleet, begun.challenge, await codeOf(fleet, user)))).toBe("TOKEN_INVALID");
+    const passkey = await fleet.client.request("auth.passkey.begin-login", { login: user.login, challenge: "" });
+    expect(await refusalOf(answer(fleet, passkey.challenge, await codeOf(fleet, user)))).toBe("TOKEN_INVALID");
   });
 
   test("the bridge has no place for a challenge: INVALID_ARGUMENT with MFA_REQUIRED", async () => {
     const gateway = await connectGateway(fleet.grpc);
-    const { login, password } = person;
+    const { login, password } = user;
     const refusal = await gateway.call("Authenticate", { login, password });
     gateway.close();
     expect(refusal).toMatchObject({ status: "INVALID_ARGUMENT", code: "MFA_REQUIRED" });
@@ -123,21 +123,21 @@ describe("logging in with an app", () => {
 
 describe("guessing", () => {
   test("a challenge has five attempts, then a right answer is refused too", async () => {
-    const person = await withApp(fleet);
-    const { challenge } = await challenged(fleet, person);
+    const user = await withApp(fleet);
+    const { challenge } = await challenged(fleet, user);
     for (let time = 0; time < 5; time += 1)
       expect(await refusalOf(answer(fleet, challenge, wrong, "recovery"))).toBe("MFA_INVALID");
-    expect(await refused(answer(fleet, challenge, person.codes[0]!, "recovery"))).toMatchObject({
+    expect(await refused(answer(fleet, challenge, user.codes[0]!, "recovery"))).toMatchObject({
       code: "TOKEN_INVALID",
       details: { reason: "attempts" },
     });
-    const another = await challenged(fleet, person); // the control
-    expect(await answer(fleet, another.challenge, person.codes[0]!, "recovery")).toMatchObject({ userId: person.id });
+    const another = await challenged(fleet, user); // the control
+    expect(await answer(fleet, another.challenge, user.codes[0]!, "recovery")).toMatchObject({ userId: user.id });
   });
 
   test("forty at once, over all partitions, get five answers", async () => {
-    const person = await withApp(fleet);
-    const { challenge } = await challenged(fleet, person);
+    const user = await withApp(fleet);
+    const { challenge } = await challenged(fleet, user);
     const raw = await rawRequests(fleet);
     const sealed = JSON.stringify({ challenge, method: "recovery", code: wrong });
     const fields = { method: "recovery", sealed };
@@ -145,62 +145,62 @@ describe("guessing", () => {
     const answers = await Promise.all(Array.from({ length: 40 }, (_, at) => one(at % 4)));
     expect(answers.filter(({ outcome }) => outcome === "MFA_INVALID")).toHaveLength(5);
     expect(answers.filter(({ outcome }) => outcome === "TOKEN_INVALID")).toHaveLength(35);
-    expect(await eventsOf(fleet, person, "^MfaR")).toHaveLength(5);
+    expect(await eventsOf(fleet, user, "^MfaR")).toHaveLength(5);
   });
 
   test("wrong codes in a row must be waited for, over all challenges; recovery codes work meanwhile", async () => {
-    const person = await withApp(fleet);
-    for (const code of wrongCodes(person.secret, 5))
-      expect(await refusalOf(answer(fleet, (await challenged(fleet, person)).challenge, code))).toBe("MFA_INVALID");
-    const { challenge } = await challenged(fleet, person);
-    const { code, retryAfterMs } = await refused(answer(fleet, challenge, await codeOf(fleet, person)));
+    const user = await withApp(fleet);
+    for (const code of wrongCodes(user.secret, 5))
+      expect(await refusalOf(answer(fleet, (await challenged(fleet, user)).challenge, code))).toBe("MFA_INVALID");
+    const { challenge } = await challenged(fleet, user);
+    const { code, retryAfterMs } = await refused(answer(fleet, challenge, await codeOf(fleet, user)));
     expect(code).toBe("THROTTLED");
     expect(retryAfterMs).toBeGreaterThan(1000);
     expect(retryAfterMs).toBeLessThanOrEqual(30_000);
-    const other = await challenged(fleet, person);
-    expect(await answer(fleet, other.challenge, person.codes[0]!, "recovery")).toMatchObject({ userId: person.id });
+    const other = await challenged(fleet, user);
+    expect(await answer(fleet, other.challenge, user.codes[0]!, "recovery")).toMatchObject({ userId: user.id });
     await fleet.sql.query("UPDATE totp_factors SET failed_at = now() - interval '31 seconds' WHERE user_id = $1", [
-      person.id,
+      user.id,
     ]);
-    expect(await answer(fleet, challenge, await codeOf(fleet, person))).toMatchObject({ userId: person.id });
-    const { rows } = await fleet.sql.query("SELECT failures FROM totp_factors WHERE user_id = $1", [person.id]);
+    expect(await answer(fleet, challenge, await codeOf(fleet, user))).toMatchObject({ userId: user.id });
+    const { rows } = await fleet.sql.query("SELECT failures FROM totp_factors WHERE user_id = $1", [user.id]);
     expect(rows).toEqual([{ failures: 0 }]);
   });
 
   describe("after five wrong codes in a row", () => {
-    let person: WithApp;
-    const right = async (password = person.password) =>
-      answer(fleet, (await challenged(fleet, { ...person, password })).challenge, await codeOf(fleet, person));
-    const guess = async (password = person.password) => {
-      const [code = ""] = wrongCodes(person.secret, 1);
-      return refusalOf(answer(fleet, (await challenged(fleet, { ...person, password })).challenge, code));
+    let user: WithApp;
+    const right = async (password = user.password) =>
+      answer(fleet, (await challenged(fleet, { ...user, password })).challenge, await codeOf(fleet, user));
+    const guess = async (password = user.password) => {
+      const [code = ""] = wrongCodes(user.secret, 1);
+      return refusalOf(answer(fleet, (await challenged(fleet, { ...user, password })).challenge, code));
     };
     const failures = async () => {
-      const { rows } = await fleet.sql.query("SELECT failures FROM totp_factors WHERE user_id = $1", [person.id]);
+      const { rows } = await fleet.sql.query("SELECT failures FROM totp_factors WHERE user_id = $1", [user.id]);
       return rows[0]!.failures;
     };
 
     beforeEach(async () => {
-      person = await withApp(fleet);
+      user = await withApp(fleet);
       for (let time = 0; time < 5; time += 1) expect(await guess()).toBe("MFA_INVALID");
       expect(await refusalOf(right())).toBe("THROTTLED"); // the control
     });
 
     test("an operator's unlocking ends the wait and forgets them", async () => {
-      const input = { actorToken: operator, target: person.login, reason: "called us" };
+      const input = { actorToken: operator, target: user.login, reason: "called us" };
       const unlock = () => fleet.client.request("auth.admin.unlock-user", input);
-      expect(await unlock()).toEqual({ userId: person.id, failedAttempts: 5 });
+      expect(await unlock()).toEqual({ userId: user.id, failedAttempts: 5 });
       expect(await failures()).toBe(0);
       for (let time = 0; time < 4; time += 1) expect(await guess()).toBe("MFA_INVALID");
-      expect(await right()).toMatchObject({ userId: person.id });
-      expect(await unlock()).toEqual({ userId: person.id, failedAttempts: 0 });
-      expect(await eventsOf(fleet, person, "^UserUnlocked")).toEqual(["UserUnlocked called us"]);
+      expect(await right()).toMatchObject({ userId: user.id });
+      expect(await unlock()).toEqual({ userId: user.id, failedAttempts: 0 });
+      expect(await eventsOf(fleet, user, "^UserUnlocked")).toEqual(["UserUnlocked called us"]);
     });
 
     test("a reset of the password ends the wait, for one code: the count goes on", async () => {
       const reset = async (newPassword: string, links: number) => {
-        await fleet.client.request("auth.password.forgot", { email: person.email });
-        const token = await mailedToken(fleet, person.email, "reset", links);
+        await fleet.client.request("auth.password.forgot", { email: user.email });
+        const token = await mailedToken(fleet, user.email, "reset", links);
         await fleet.client.request("auth.password.reset", { token, newPassword });
       };
       await reset("quite another one", 1);
@@ -210,7 +210,7 @@ describe("guessing", () => {
       expect(retryAfterMs).toBeGreaterThan(30_000); // twice what five had to wait for
       await reset("and one more of them", 2);
       expect(await failures()).toBe(6);
-      expect(await right("and one more of them")).toMatchObject({ userId: person.id });
+      expect(await right("and one more of them")).toMatchObject({ userId: user.id });
       expect(await failures()).toBe(0);
     });
   });

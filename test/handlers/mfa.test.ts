@@ -30,65 +30,65 @@ import {
 
 describe("setting up an app", () => {
   test("gives a secret and its URI; nothing counts before a code was shown", async () => {
-    const person = await confirmed(fleet);
-    const { accessToken } = await loggedIn(fleet, person);
+    const user = await confirmed(fleet);
+    const { accessToken } = await loggedIn(fleet, user);
     const { secret, uri } = await enroll(accessToken);
     expect(secret).toMatch(/^[A-Z2-7]{32}$/);
     expect(uri).toBe(
-      `otpauth://totp/Auth:${person.login}?secret=${secret}&issuer=Auth&algorithm=SHA1&digits=6&period=30`,
+      `otpauth://totp/Auth:${user.login}?secret=${secret}&issuer=Auth&algorithm=SHA1&digits=6&period=30`,
     );
-    expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
+    expect(await loggedIn(fleet, user)).toMatchObject({ userId: user.id });
     expect((await enroll(accessToken)).secret).not.toBe(secret);
   });
 
   test("keeps the secret encrypted only", async () => {
-    const person = await confirmed(fleet);
-    const secret = await enrolled(fleet, person.tokens.accessToken);
+    const user = await confirmed(fleet);
+    const secret = await enrolled(fleet, user.tokens.accessToken);
     const { rows } = await fleet.sql.query<{ secret: Buffer }>("SELECT secret FROM totp_factors WHERE user_id = $1", [
-      person.id,
+      user.id,
     ]);
     expect(rows[0]!.secret.includes(secret)).toBe(false);
   });
 
   test("takes a right code only, gives ten recovery codes, and tells of it", async () => {
-    const person = await confirmed(fleet);
-    const { accessToken } = await loggedIn(fleet, person);
+    const user = await confirmed(fleet);
+    const { accessToken } = await loggedIn(fleet, user);
     expect(await refusalOf(activate(accessToken, "123456"))).toBe("NOT_FOUND");
     const secret = await enrolled(fleet, accessToken);
     expect(await refusalOf(activate(accessToken, wrongCodes(secret, 1)[0]!))).toBe("MFA_INVALID");
     expect(await refusalOf(activate(accessToken, ""))).toBe("INVALID_INPUT");
     const { codes } = await activate(accessToken, shownNow(secret));
     expect(new Set(codes).size).toBe(10);
-    expect(await eventsOf(fleet, person, "^Mfa")).toEqual(["MfaChanged totp-activated"]);
+    expect(await eventsOf(fleet, user, "^Mfa")).toEqual(["MfaChanged totp-activated"]);
   });
 
   test("asked again with its key, it gives the same codes", async () => {
-    const person = await confirmed(fleet);
-    const { accessToken } = await loggedIn(fleet, person);
+    const user = await confirmed(fleet);
+    const { accessToken } = await loggedIn(fleet, user);
     const input = { accessToken, code: shownNow(await enrolled(fleet, accessToken)) };
-    const options = { idempotencyKey: `activation-of-${person.login}` };
+    const options = { idempotencyKey: `activation-of-${user.login}` };
     const first = await fleet.client.request("auth.mfa.activate", input, options);
     expect(await fleet.client.request("auth.mfa.activate", input, options)).toEqual(first);
   });
 
   test("ends access tokens from before and other sessions; its own goes on as one with two factors", async () => {
-    const person = await confirmed(fleet);
-    const other = await loggedIn(fleet, person);
-    const before = await loggedIn(fleet, person);
+    const user = await confirmed(fleet);
+    const other = await loggedIn(fleet, user);
+    const before = await loggedIn(fleet, user);
     await activate(before.accessToken, shownNow(await enrolled(fleet, before.accessToken)));
     expect(await refusalOf(inspect(before.accessToken))).toBe("TOKEN_EXPIRED");
     expect(await refusalOf(refresh(other.refreshToken))).toBe("SESSION_REVOKED");
     expect(amrOf(await refresh(before.refreshToken))).toEqual(["pwd", "otp", "mfa"]);
     const { rows } = await fleet.sql.query("SELECT key FROM outbox WHERE topic = 'auth.revocation' AND key = $1", [
-      `u:${person.id}`,
+      `u:${user.id}`,
     ]);
     expect(rows).toHaveLength(1);
   });
 
   test("leaves other sessions on where that is wanted, as sessions with one factor", async () => {
-    const person = await confirmed(fleet);
-    const other = await loggedIn(fleet, person);
-    await withApp(fleet, person, { endOthers: false });
+    const user = await confirmed(fleet);
+    const other = await loggedIn(fleet, user);
+    await withApp(fleet, user, { endOthers: false });
     expect(amrOf(await refresh(other.refreshToken))).toEqual(["pwd"]);
   });
 
@@ -109,13 +109,13 @@ describe("setting up an app", () => {
 
 describe("recovery codes", () => {
   test("work once each, as they are typed, and are counted down", async () => {
-    const person = await withApp(fleet);
-    const [first = "", second = ""] = person.codes;
-    const use = async (code: string) => answer(fleet, (await challenged(fleet, person)).challenge, code, "recovery");
+    const user = await withApp(fleet);
+    const [first = "", second = ""] = user.codes;
+    const use = async (code: string) => answer(fleet, (await challenged(fleet, user)).challenge, code, "recovery");
     const tokens = await use(first.toLowerCase().replaceAll("-", " "));
     expect(amrOf(tokens)).toEqual(["pwd", "otp", "mfa"]);
     expect(await refusalOf(use(first))).toBe("MFA_INVALID");
-    expect(await use(second)).toMatchObject({ userId: person.id });
+    expect(await use(second)).toMatchObject({ userId: user.id });
     expect(await factors(tokens.accessToken)).toEqual({ passkeys: [], authenticatorApp: true, recoveryLeft: 8 });
   });
 
@@ -127,13 +127,13 @@ describe("recovery codes", () => {
   });
 
   test("are replaced by new ones", async () => {
-    const person = await withApp(fleet);
-    const { codes } = await newCodes(person.session.accessToken);
-    const { challenge } = await challenged(fleet, person);
-    expect(await refusalOf(answer(fleet, challenge, person.codes[0]!, "recovery"))).toBe("MFA_INVALID");
-    expect(await answer(fleet, challenge, codes[0]!, "recovery")).toMatchObject({ userId: person.id });
-    expect(await eventsOf(fleet, person, "^MfaC")).toEqual(["MfaChanged totp-activated", "MfaChanged recovery-codes"]);
-    const { rows } = await fleet.sql.query("SELECT FROM recovery_codes WHERE user_id = $1", [person.id]);
+    const user = await withApp(fleet);
+    const { codes } = await newCodes(user.session.accessToken);
+    const { challenge } = await challenged(fleet, user);
+    expect(await refusalOf(answer(fleet, challenge, user.codes[0]!, "recovery"))).toBe("MFA_INVALID");
+    expect(await answer(fleet, challenge, codes[0]!, "recovery")).toMatchObject({ userId: user.id });
+    expect(await eventsOf(fleet, user, "^MfaC")).toEqual(["MfaChanged totp-activated", "MfaChanged recovery-codes"]);
+    const { rows } = await fleet.sql.query("SELECT FROM recovery_codes WHERE user_id = $1", [user.id]);
     expect(rows).toHaveLength(10);
   });
 
@@ -145,23 +145,23 @@ describe("recovery codes", () => {
 
 describe("disabling", () => {
   test("leaves the password alone, ends other sessions, and takes the recovery codes along", async () => {
-    const person = await withApp(fleet);
-    const other = await loggedInWithApp(fleet, person);
-    await disable(person.session.accessToken);
-    const tokens = await loggedIn(fleet, person);
+    const user = await withApp(fleet);
+    const other = await loggedInWithApp(fleet, user);
+    await disable(user.session.accessToken);
+    const tokens = await loggedIn(fleet, user);
     expect(await factors(tokens.accessToken)).toEqual({ passkeys: [], authenticatorApp: false, recoveryLeft: 0 });
     expect(await refusalOf(refresh(other.refreshToken))).toBe("SESSION_REVOKED");
-    expect(await refusalOf(inspect(person.session.accessToken))).toBe("TOKEN_EXPIRED");
+    expect(await refusalOf(inspect(user.session.accessToken))).toBe("TOKEN_EXPIRED");
     expect(await refusalOf(disable(tokens.accessToken))).toBe("NOT_FOUND");
-    expect((await eventsOf(fleet, person, "^Mfa")).at(-1)).toBe("MfaChanged totp-disabled");
+    expect((await eventsOf(fleet, user, "^Mfa")).at(-1)).toBe("MfaChanged totp-disabled");
   });
 
   test("keeps the recovery codes where a passkey is left", async () => {
-    const person = await withApp(fleet);
-    await registerPasskey(fleet, person.session.accessToken);
-    const { accessToken } = await refresh(person.session.refreshToken);
+    const user = await withApp(fleet);
+    await registerPasskey(fleet, user.session.accessToken);
+    const { accessToken } = await refresh(user.session.refreshToken);
     await disable(accessToken);
-    const { methods } = await challenged(fleet, person);
+    const { methods } = await challenged(fleet, user);
     expect(methods).toEqual(["passkey", "recovery"]);
   });
 });
@@ -193,9 +193,9 @@ describe("commands that need a login of a moment ago", () => {
   let old: string;
   let single: string;
   beforeAll(async () => {
-    const person = await confirmed(fleet);
-    const other = await loggedIn(fleet, person);
-    const { session } = await withApp(fleet, person, { endOthers: false });
+    const user = await confirmed(fleet);
+    const other = await loggedIn(fleet, user);
+    const { session } = await withApp(fleet, user, { endOthers: false });
     single = (await refresh(other.refreshToken)).accessToken;
     await fleet.sql.query("UPDATE sessions SET created_at = now() - interval '11 minutes' WHERE id = $1", [
       session.sessionId,
@@ -239,30 +239,30 @@ describe("a role that requires a second factor", () => {
 
   test("is not borne by a session with one factor, and comes with the factor", async () => {
     await requireMfa(true);
-    const person = await confirmed(fleet);
-    await setRoles(person.id, [role, "user"]);
-    const weak = await loggedIn(fleet, person);
+    const user = await confirmed(fleet);
+    await setRoles(user.id, [role, "user"]);
+    const weak = await loggedIn(fleet, user);
     expect(rolesIn(weak)).toEqual(["user"]);
     expect(await inspect(weak.accessToken)).toMatchObject({ roles: ["user"] });
     expect(rolesIn(await refresh(weak.refreshToken))).toEqual(["user"]);
-    const strong = await withApp(fleet, person);
+    const strong = await withApp(fleet, user);
     expect(rolesIn(strong.session)).toEqual([role, "user"]);
     expect(rolesIn(await loggedInWithApp(fleet, strong))).toEqual([role, "user"]);
   });
 
   test("is not borne by the session of a confirmation link", async () => {
     await requireMfa(true);
-    const person = await registered(fleet);
-    const token = await fleet.confirmationToken(person.username);
-    await setRoles(person.id, [role]);
-    expect(rolesIn(await fleet.client.request("auth.account.confirm", { token, ...byPassword(person) }))).toEqual([]);
+    const user = await registered(fleet);
+    const token = await fleet.confirmationToken(user.username);
+    await setRoles(user.id, [role]);
+    expect(rolesIn(await fleet.client.request("auth.account.confirm", { token, ...byPassword(user) }))).toEqual([]);
   });
 
   test("keeps its user's last factor", async () => {
     await requireMfa(true);
-    const person = await confirmed(fleet);
-    await setRoles(person.id, [role]);
-    const { session } = await withApp(fleet, person);
+    const user = await confirmed(fleet);
+    await setRoles(user.id, [role]);
+    const { session } = await withApp(fleet, user);
     expect(await refused(disable(session.accessToken))).toMatchObject({
       code: "MFA_REQUIRED",
       details: { reason: "role", action: "enroll", role },
@@ -281,9 +281,9 @@ describe("a role that requires a second factor", () => {
 
   test("begins and ceases to require one at once, and tells of it; an unknown role is NOT_FOUND", async () => {
     await requireMfa(true);
-    const person = await confirmed(fleet);
-    await setRoles(person.id, [role]);
-    const { accessToken } = await loggedIn(fleet, person);
+    const user = await confirmed(fleet);
+    await setRoles(user.id, [role]);
+    const { accessToken } = await loggedIn(fleet, user);
     expect(await inspect(accessToken)).toMatchObject({ roles: [] });
     const { without } = await requireMfa(true);
     expect(without).toBeGreaterThan(0);
@@ -315,20 +315,20 @@ describe("auth.admin.reset-mfa", () => {
     fleet.client.request("auth.admin.reset-mfa", { actorToken, target, reason: "lost the phone" });
 
   test("takes all factors away and ends all sessions; the password logs in again", async () => {
-    const person = await withApp(fleet);
-    await registerPasskey(fleet, person.session.accessToken);
-    expect(await reset(person.login)).toEqual({ userId: person.id, hadFactors: true });
-    expect(await refusalOf(refresh(person.session.refreshToken))).toBe("SESSION_REVOKED");
-    const { accessToken } = await loggedIn(fleet, person);
+    const user = await withApp(fleet);
+    await registerPasskey(fleet, user.session.accessToken);
+    expect(await reset(user.login)).toEqual({ userId: user.id, hadFactors: true });
+    expect(await refusalOf(refresh(user.session.refreshToken))).toBe("SESSION_REVOKED");
+    const { accessToken } = await loggedIn(fleet, user);
     expect(await factors(accessToken)).toEqual({ passkeys: [], authenticatorApp: false, recoveryLeft: 0 });
-    expect((await eventsOf(fleet, person, "^Mfa")).at(-1)).toBe("MfaChanged reset");
+    expect((await eventsOf(fleet, user, "^Mfa")).at(-1)).toBe("MfaChanged reset");
   });
 
   test("changes nothing where there is none, and is refused without the right", async () => {
-    const person = await confirmed(fleet);
-    expect(await reset(person.login)).toEqual({ userId: person.id, hadFactors: false });
-    expect(await inspect(person.tokens.accessToken)).toMatchObject({ userId: person.id });
-    expect(await refusalOf(reset(person.login, person.tokens.accessToken))).toBe("FORBIDDEN");
+    const user = await confirmed(fleet);
+    expect(await reset(user.login)).toEqual({ userId: user.id, hadFactors: false });
+    expect(await inspect(user.tokens.accessToken)).toMatchObject({ userId: user.id });
+    expect(await refusalOf(reset(user.login, user.tokens.accessToken))).toBe("FORBIDDEN");
     expect(await refusalOf(reset("no-such-login"))).toBe("NOT_FOUND");
   });
 });

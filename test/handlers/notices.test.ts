@@ -14,11 +14,11 @@ import { type Confirmed, confirmed, loggedIn, newUser, refusalOf, registered } f
 
 let fleet: TestFleet;
 let operator: string;
-let person: Confirmed;
+let user: Confirmed;
 
 /** Asks twice with one key, as a requester does that has not heard the answer. */
 async function twice<T extends keyof Commands>(topic: T, input: Commands[T]["input"]): Promise<Commands[T]["result"]> {
-  const options = { idempotencyKey: `${topic}-twice-of-${person.login}` };
+  const options = { idempotencyKey: `${topic}-twice-of-${user.login}` };
   await fleet.client.request(topic, input, options);
   return fleet.client.request(topic, input, options);
 }
@@ -48,7 +48,7 @@ const notices = wanted.filter((kind) => kind !== "reset");
 
 /** Changes everything there is to change, and tries some of it in vain. */
 async function changeAll(): Promise<void> {
-  let { accessToken, refreshToken } = await loggedIn(fleet, person);
+  let { accessToken, refreshToken } = await loggedIn(fleet, user);
   const renew = async () => {
     ({ accessToken, refreshToken } = await fleet.client.request("auth.session.refresh", { refreshToken }));
   };
@@ -67,18 +67,18 @@ async function changeAll(): Promise<void> {
   expect(await refusalOf(fleet.client.request("auth.passkey.remove", { accessToken, passkeyId }))).toBe("NOT_FOUND");
   await twice("auth.mfa.disable", { accessToken });
   await renew();
-  await addPasskey(person);
-  const reset = { actorToken: operator, target: person.login, reason: "lost it" };
+  await addPasskey(user);
+  const reset = { actorToken: operator, target: user.login, reason: "lost it" };
   expect(await twice("auth.admin.reset-mfa", reset)).toMatchObject({ hadFactors: true });
   expect(await fleet.client.request("auth.admin.reset-mfa", reset)).toMatchObject({ hadFactors: false });
-  ({ accessToken, refreshToken } = await loggedIn(fleet, person));
+  ({ accessToken, refreshToken } = await loggedIn(fleet, user));
   await twice("auth.account.export", { accessToken });
   expect(await refusalOf(fleet.client.request("auth.account.export", { accessToken }))).toBe("THROTTLED");
-  const newPassword = `a new ${person.password}`;
-  await twice("auth.password.change", { accessToken, currentPassword: person.password, newPassword });
-  await fleet.client.request("auth.password.forgot", { email: person.email });
-  const token = await mailedToken(fleet, person.email, "reset");
-  await twice("auth.password.reset", { token, newPassword: `another ${person.password}` });
+  const newPassword = `a new ${user.password}`;
+  await twice("auth.password.change", { accessToken, currentPassword: user.password, newPassword });
+  await fleet.client.request("auth.password.forgot", { email: user.email });
+  const token = await mailedToken(fleet, user.email, "reset");
+  await twice("auth.password.reset", { token, newPassword: `another ${user.password}` });
 }
 
 /** Without a notice: as it stands in the database. */
@@ -92,31 +92,31 @@ const addPasskey = ({ id }: { id: number }) =>
 beforeAll(async () => {
   fleet = await testFleet();
   operator = await operatorToken(fleet);
-  person = await confirmed(fleet);
+  user = await confirmed(fleet);
   await changeAll();
 }, 90_000);
 afterAll(() => fleet.close());
 
 test("of all that was done, repeated and refused, there is one mail for each change, in order", async () => {
-  expect(await written(person)).toEqual(wanted);
+  expect(await written(user)).toEqual(wanted);
 });
 
 describe.each(notices)("%s", (kind) => {
   test("is on auth.mail once, to the owner, with their name sealed and nothing else", async () => {
-    const mail = await mailTo(fleet, person.email, kind);
-    expect(mail).toMatchObject({ kind, to: person.email, locale: "en" });
-    expect(await openMail(fleet, mail)).toEqual({ username: person.username });
-    await mailTo(fleet, person.email, "password-reset"); // the last of them
+    const mail = await mailTo(fleet, user.email, kind);
+    expect(mail).toMatchObject({ kind, to: user.email, locale: "en" });
+    expect(await openMail(fleet, mail)).toEqual({ username: user.username });
+    await mailTo(fleet, user.email, "password-reset"); // the last of them
     expect(await fleet.mails.count("auth.mail", 1, ({ value }) => value?.includes(mail.mailId) === true)).toHaveLength(
       1,
     );
   });
 
   test.each(["en", "ru"])("can be rendered in %s from what is sealed", async (locale) => {
-    const mail = await mailTo(fleet, person.email, kind);
+    const mail = await mailTo(fleet, user.email, kind);
     const secrets = (await openMail(fleet, mail)) as { username: string };
     const { text } = renderMail({ ...mail, ...secrets, locale }, siteWith(builtIn))!;
-    expect(text).toContain(person.username);
+    expect(text).toContain(user.username);
     expect(text).not.toContain("://");
   });
 });

@@ -18,10 +18,10 @@ import { type TestFleet, testFleet } from "../support/test-fleet.ts";
 import { confirmed, loggedIn, newUser, refusalOf, refused } from "../support/users.ts";
 
 let fleet: TestFleet;
-let person: WithPasskey;
+let user: WithPasskey;
 beforeAll(async () => {
   fleet = await testFleet();
-  person = await withPasskey(fleet);
+  user = await withPasskey(fleet);
 }, 60_000);
 afterAll(() => fleet.close());
 
@@ -47,7 +47,7 @@ const parsed = (options: string) => JSON.parse(options) as Options;
 
 describe("registering", () => {
   test("stores a public key, a name and the count; the session goes on as one with two factors", async () => {
-    const { session, device, passkeyId, id } = person;
+    const { session, device, passkeyId, id } = user;
     expect(amrOf(session)).toEqual(["pwd", "hwk", "mfa"]);
     const { rows } = await fleet.sql.query(
       "SELECT id, credential_id, sign_count, transports, synced FROM passkeys WHERE user_id = $1",
@@ -62,7 +62,7 @@ describe("registering", () => {
         synced: false,
       },
     ]);
-    expect(await eventsOf(fleet, person, "^MfaC")).toEqual(["MfaChanged passkey-added"]);
+    expect(await eventsOf(fleet, user, "^MfaC")).toEqual(["MfaChanged passkey-added"]);
   });
 
   test("of a passkey that is synced says so, and counts as software", async () => {
@@ -148,9 +148,9 @@ describe("registering", () => {
 
 describe("logging in with a passkey alone", () => {
   test("opens a session with two factors: the device, and what unlocks it", async () => {
-    const tokens = await logIn(person);
-    expect(decodeJwt(tokens.accessToken)).toMatchObject({ sub: String(person.id), amr: ["hwk", "user", "mfa"] });
-    expect((await eventsOf(fleet, person, "^LoggedIn")).at(-1)).toBe("LoggedIn passkey");
+    const tokens = await logIn(user);
+    expect(decodeJwt(tokens.accessToken)).toMatchObject({ sub: String(user.id), amr: ["hwk", "user", "mfa"] });
+    expect((await eventsOf(fleet, user, "^LoggedIn")).at(-1)).toBe("LoggedIn passkey");
     expect((await list(tokens.accessToken)).passkeys).toMatchObject([
       { label: "a device", lastUsedAt: expect.any(Number) },
     ]);
@@ -159,18 +159,18 @@ describe("logging in with a passkey alone", () => {
   test("needs no login where the device knows whose passkey it has", async () => {
     const { options, challenge } = await beginLogin(fleet, "");
     expect(parsed(options).allowCredentials).toBeUndefined();
-    expect(await finishLogin(fleet, challenge, person.device.get(options))).toMatchObject({ userId: person.id });
+    expect(await finishLogin(fleet, challenge, user.device.get(options))).toMatchObject({ userId: user.id });
   });
 
   test("opens the session that was asked for", async () => {
     const input = {
-      login: person.login,
+      login: user.login,
       challenge: "",
       rotating: false,
       client: { ip: "192.0.2.7", userAgent: null, device: null },
     };
     const { options, challenge } = await fleet.client.request("auth.passkey.begin-login", input);
-    const tokens = await finishLogin(fleet, challenge, person.device.get(options));
+    const tokens = await finishLogin(fleet, challenge, user.device.get(options));
     expect((await refresh(tokens.refreshToken)).refreshToken).toBe(tokens.refreshToken);
     const { rows } = await fleet.sql.query("SELECT client->>'ip' AS ip FROM sessions WHERE id = $1", [
       tokens.sessionId,
@@ -188,8 +188,8 @@ describe("logging in with a passkey alone", () => {
     ["signed by another key", { forged: true }],
     ["in another user's name", { userHandle: "AAAA" }],
   ])("refuses an answer %s", async (_what, wrongs) => {
-    expect(await refusalOf(logIn(person, wrongs))).toBe("MFA_INVALID");
-    expect((await eventsOf(fleet, person, "^MfaR")).at(-1)).toBe("MfaRefused passkey wrong");
+    expect(await refusalOf(logIn(user, wrongs))).toBe("MFA_INVALID");
+    expect((await eventsOf(fleet, user, "^MfaR")).at(-1)).toBe("MfaRefused passkey wrong");
   });
 
   test("refuses a count that went back or stood still, and says that there may be a copy", async () => {
@@ -212,29 +212,29 @@ describe("logging in with a passkey alone", () => {
   });
 
   test("takes an answer once; asked again with its key, it is given again", async () => {
-    const { options, challenge } = await beginLogin(fleet, person.login);
-    const input = { challenge, response: person.device.get(options) };
-    const key = { idempotencyKey: `passkey-of-${person.login}-again` };
+    const { options, challenge } = await beginLogin(fleet, user.login);
+    const input = { challenge, response: user.device.get(options) };
+    const key = { idempotencyKey: `passkey-of-${user.login}-again` };
     const first = await fleet.client.request("auth.passkey.finish-login", input, key);
     expect(await fleet.client.request("auth.passkey.finish-login", input, key)).toEqual(first);
     expect(await refusalOf(finishLogin(fleet, challenge, input.response))).toBe("TOKEN_INVALID");
-    const other = await beginLogin(fleet, person.login);
+    const other = await beginLogin(fleet, user.login);
     expect(await refusalOf(finishLogin(fleet, other.challenge, input.response))).toBe("MFA_INVALID");
   });
 
   test("has five attempts", async () => {
-    const { options, challenge } = await beginLogin(fleet, person.login);
+    const { options, challenge } = await beginLogin(fleet, user.login);
     for (let time = 0; time < 5; time += 1)
-      expect(await refusalOf(finishLogin(fleet, challenge, person.device.get(options, { forged: true })))).toBe(
+      expect(await refusalOf(finishLogin(fleet, challenge, user.device.get(options, { forged: true })))).toBe(
         "MFA_INVALID",
       );
-    expect(await refusalOf(finishLogin(fleet, challenge, person.device.get(options)))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(finishLogin(fleet, challenge, user.device.get(options)))).toBe("TOKEN_INVALID");
   });
 
   test("ends with the challenge's time", async () => {
-    const { options, challenge } = await beginLogin(fleet, person.login);
+    const { options, challenge } = await beginLogin(fleet, user.login);
     await fleet.sql.query("UPDATE challenges SET expires_at = now() WHERE id = $1", [challenge.split(".")[0]]);
-    expect(await refusalOf(finishLogin(fleet, challenge, person.device.get(options)))).toBe("TOKEN_EXPIRED");
+    expect(await refusalOf(finishLogin(fleet, challenge, user.device.get(options)))).toBe("TOKEN_EXPIRED");
   });
 
   test("tells of a ban only who has the passkey", async () => {
@@ -255,8 +255,8 @@ describe("logging in with a passkey alone", () => {
     ["garbage as response", { response: "garbage" }, "INVALID_INPUT"],
     ["a credential without content", { response: '{"id":"abc","response":{}}' }, "MFA_INVALID"],
   ])("refuses %s", async (_what, bad, code) => {
-    const { options, challenge } = await beginLogin(fleet, person.login);
-    const input = { challenge, response: person.device.get(options), ...bad };
+    const { options, challenge } = await beginLogin(fleet, user.login);
+    const input = { challenge, response: user.device.get(options), ...bad };
     expect(await refusalOf(fleet.client.request("auth.passkey.finish-login", input))).toBe(code);
   });
 });
@@ -271,7 +271,7 @@ describe("what asking for a login tells", () => {
     const unknown = newUser();
     const without = await confirmed(fleet);
     const answers = [];
-    for (const login of [unknown.login, without.login, person.login]) answers.push(await beginLogin(fleet, login));
+    for (const login of [unknown.login, without.login, user.login]) answers.push(await beginLogin(fleet, login));
     const [first, ...others] = answers.map(shapeOf);
     expect(first).toMatchObject({ rpId: "localhost", userVerification: "required", timeout: 300_000 });
     for (const each of others) expect(each).toEqual(first);
@@ -293,7 +293,7 @@ describe("what asking for a login tells", () => {
     for (const login of [newUser().login, other.login]) {
       const { options, challenge } = await beginLogin(fleet, login);
       const own = JSON.stringify({ ...parsed(options), allowCredentials: undefined });
-      expect(await refusalOf(finishLogin(fleet, challenge, person.device.get(own)))).toBe("MFA_INVALID");
+      expect(await refusalOf(finishLogin(fleet, challenge, user.device.get(own)))).toBe("MFA_INVALID");
     }
   });
 
@@ -304,29 +304,29 @@ describe("what asking for a login tells", () => {
 
 describe("a passkey beside the password", () => {
   test("answers the challenge of the login; that it is in the owner's hand is enough", async () => {
-    const { challenge, methods } = await challenged(fleet, person, false);
+    const { challenge, methods } = await challenged(fleet, user, false);
     expect(methods).toEqual(["passkey"]);
-    const begun = await beginLogin(fleet, person.login, challenge);
+    const begun = await beginLogin(fleet, user.login, challenge);
     expect(begun.challenge).toBe(challenge);
     expect(parsed(begun.options)).toMatchObject({ userVerification: "discouraged" });
     const tokens = await finishLogin(
       fleet,
       challenge,
-      person.device.get(begun.options, { verified: false, userHandle: "" }),
+      user.device.get(begun.options, { verified: false, userHandle: "" }),
     );
     expect(amrOf(tokens)).toEqual(["pwd", "hwk", "mfa"]);
     expect((await refresh(tokens.refreshToken)).refreshToken).toBe(tokens.refreshToken); // it does not rotate, as was asked for
-    expect((await eventsOf(fleet, person, "^LoggedIn")).at(-1)).toBe("LoggedIn password+passkey");
-    expect(await refusalOf(beginLogin(fleet, person.login, challenge))).toBe("TOKEN_INVALID");
+    expect((await eventsOf(fleet, user, "^LoggedIn")).at(-1)).toBe("LoggedIn password+passkey");
+    expect(await refusalOf(beginLogin(fleet, user.login, challenge))).toBe("TOKEN_INVALID");
   });
 
   test("is asked for with the login of the challenge only, and with a challenge that is one", async () => {
-    const { challenge } = await challenged(fleet, person);
+    const { challenge } = await challenged(fleet, user);
     expect(await refusalOf(beginLogin(fleet, newUser().login, challenge))).toBe("TOKEN_INVALID");
-    expect(await refusalOf(beginLogin(fleet, person.login, newOpaque(challenge.split(".")[0]!).token))).toBe(
+    expect(await refusalOf(beginLogin(fleet, user.login, newOpaque(challenge.split(".")[0]!).token))).toBe(
       "TOKEN_INVALID",
     );
-    expect(await refusalOf(beginLogin(fleet, person.login, "garbage"))).toBe("TOKEN_INVALID");
+    expect(await refusalOf(beginLogin(fleet, user.login, "garbage"))).toBe("TOKEN_INVALID");
   });
 
   test("of another user does not do", async () => {
@@ -334,13 +334,13 @@ describe("a passkey beside the password", () => {
     const { challenge } = await challenged(fleet, other);
     const { options } = await beginLogin(fleet, other.login, challenge);
     const own = JSON.stringify({ ...parsed(options), allowCredentials: undefined });
-    expect(await refusalOf(finishLogin(fleet, challenge, person.device.get(own)))).toBe("MFA_INVALID");
+    expect(await refusalOf(finishLogin(fleet, challenge, user.device.get(own)))).toBe("MFA_INVALID");
   });
 
   test("cannot be replaced by a code that the user has not", async () => {
-    const { challenge } = await challenged(fleet, person);
+    const { challenge } = await challenged(fleet, user);
     expect(await refusalOf(answer(fleet, challenge, "123456"))).toBe("MFA_INVALID");
-    expect((await eventsOf(fleet, person, "^MfaR")).at(-1)).toBe("MfaRefused totp absent");
+    expect((await eventsOf(fleet, user, "^MfaR")).at(-1)).toBe("MfaRefused totp absent");
   });
 });
 
@@ -357,9 +357,9 @@ describe("removing", () => {
 
   test("is for one's own passkeys", async () => {
     const other = await withPasskey(fleet);
-    expect(await refusalOf(remove(other.session.accessToken, person.passkeyId))).toBe("NOT_FOUND");
+    expect(await refusalOf(remove(other.session.accessToken, user.passkeyId))).toBe("NOT_FOUND");
     expect(await refusalOf(remove(other.session.accessToken, "garbage"))).toBe("INVALID_INPUT");
-    expect((await list(person.session.accessToken)).passkeys).toHaveLength(1);
+    expect((await list(user.session.accessToken)).passkeys).toHaveLength(1);
   });
 
   test("of two at once removes each that was answered so", async () => {

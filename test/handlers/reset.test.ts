@@ -33,9 +33,9 @@ function reset(token: string, newPassword: string, idempotencyKey?: string) {
 
 /** A confirmed account, and the token of a reset link. */
 async function forgetful() {
-  const person = await confirmed(fleet);
-  await forgot(person.email);
-  return { ...person, token: await mailedToken(fleet, person.email, "reset") };
+  const user = await confirmed(fleet);
+  await forgot(user.email);
+  return { ...user, token: await mailedToken(fleet, user.email, "reset") };
 }
 
 async function events(id: number, kind: string): Promise<unknown[]> {
@@ -48,10 +48,10 @@ async function events(id: number, kind: string): Promise<unknown[]> {
 
 describe("auth.password.forgot", () => {
   test("mails a link, whatever the case of the address, and says who asked", async () => {
-    const person = await confirmed(fleet);
-    expect(await forgot(person.email.toUpperCase())).toEqual({});
-    expect(await mailedToken(fleet, person.email, "reset")).toMatch(/^[0-9a-f-]{36}\./);
-    expect(await events(person.id, "PasswordResetRequested")).toEqual([{ actor: "anonymous", body: { mailed: true } }]);
+    const user = await confirmed(fleet);
+    expect(await forgot(user.email.toUpperCase())).toEqual({});
+    expect(await mailedToken(fleet, user.email, "reset")).toMatch(/^[0-9a-f-]{36}\./);
+    expect(await events(user.id, "PasswordResetRequested")).toEqual([{ actor: "anonymous", body: { mailed: true } }]);
   });
 
   test("says ok and sends nothing for an address without an account, an unconfirmed and a banned one", async () => {
@@ -72,14 +72,14 @@ describe("auth.password.forgot", () => {
   });
 
   test("mails no more than AUTH_MAILS_PER_HOUR links to one address", async () => {
-    const person = await confirmed(fleet);
-    for (let time = 0; time < 7; time += 1) await forgot(person.email);
+    const user = await confirmed(fleet);
+    for (let time = 0; time < 7; time += 1) await forgot(user.email);
     const { rows } = await fleet.sql.query(
       "SELECT count(*)::int AS links FROM one_time_tokens WHERE user_id = $1 AND purpose = 'reset'",
-      [person.id],
+      [user.id],
     );
     expect(rows).toEqual([{ links: 3 }]);
-    expect(await events(person.id, "PasswordResetRequested")).toHaveLength(7);
+    expect(await events(user.id, "PasswordResetRequested")).toHaveLength(7);
   });
 
   test("refuses what is no e-mail address", async () => {
@@ -89,73 +89,73 @@ describe("auth.password.forgot", () => {
 
 describe("auth.password.reset", () => {
   test("from then on the new password is the right one; all sessions are over and none is opened", async () => {
-    const person = await forgetful();
-    const other = await loggedIn(fleet, person);
-    expect(await reset(person.token, another(person))).toEqual({});
-    expect(await refusalOf(loggedIn(fleet, person))).toBe("INVALID_CREDENTIALS");
-    for (const { accessToken, refreshToken } of [other, person.tokens]) {
+    const user = await forgetful();
+    const other = await loggedIn(fleet, user);
+    expect(await reset(user.token, another(user))).toEqual({});
+    expect(await refusalOf(loggedIn(fleet, user))).toBe("INVALID_CREDENTIALS");
+    for (const { accessToken, refreshToken } of [other, user.tokens]) {
       expect(await refusalOf(fleet.client.request("auth.session.inspect", { accessToken }))).toBe("SESSION_REVOKED");
       expect(await refusalOf(fleet.client.request("auth.session.refresh", { refreshToken }))).toBe("SESSION_REVOKED");
     }
     const { rows } = await fleet.sql.query(
       "SELECT count(*)::int AS open FROM sessions WHERE user_id = $1 AND ended_at IS NULL",
-      [person.id],
+      [user.id],
     );
     expect(rows).toEqual([{ open: 0 }]);
-    expect(await loggedIn(fleet, { ...person, password: another(person) })).toMatchObject({ userId: person.id });
-    expect(await events(person.id, "PasswordReset")).toEqual([{ actor: `user:${person.id}`, body: {} }]);
+    expect(await loggedIn(fleet, { ...user, password: another(user) })).toMatchObject({ userId: user.id });
+    expect(await events(user.id, "PasswordReset")).toEqual([{ actor: `user:${user.id}`, body: {} }]);
   });
 
   test("tells verifiers that the user's access tokens count no more, and the owner by mail", async () => {
-    const person = await forgetful();
-    await reset(person.token, another(person));
+    const user = await forgetful();
+    await reset(user.token, another(user));
     const { rows } = await fleet.sql.query(
       "SELECT body - 'at' AS body FROM outbox WHERE topic = 'auth.revocation' AND key = $1",
-      [`u:${person.id}`],
+      [`u:${user.id}`],
     );
     expect(rows).toEqual([{ body: { minGeneration: 1, ended: true } }]);
-    expect(await mailTo(fleet, person.email, "password-reset")).toMatchObject({ locale: "en" });
+    expect(await mailTo(fleet, user.email, "password-reset")).toMatchObject({ locale: "en" });
   });
 
   test("works once, also of ten times at once; asked again with its key it is answered again", async () => {
-    const person = await forgetful();
-    const key = (number: number) => `reset-of-${person.login}-${number}`;
+    const user = await forgetful();
+    const key = (number: number) => `reset-of-${user.login}-${number}`;
     const answers = await Promise.allSettled(
-      Array.from({ length: 10 }, (_, number) => reset(person.token, another(person), key(number))),
+      Array.from({ length: 10 }, (_, number) => reset(user.token, another(user), key(number))),
     );
     const won = answers.findIndex(({ status }) => status === "fulfilled");
     expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    expect(await reset(person.token, another(person), key(won))).toEqual({});
-    expect(await refusalOf(reset(person.token, another(person)))).toBe("TOKEN_INVALID");
-    expect(await events(person.id, "PasswordReset")).toHaveLength(1);
+    expect(await reset(user.token, another(user), key(won))).toEqual({});
+    expect(await refusalOf(reset(user.token, another(user)))).toBe("TOKEN_INVALID");
+    expect(await events(user.id, "PasswordReset")).toHaveLength(1);
   });
 
   test("takes back every other link that was mailed before", async () => {
-    const person = await forgetful();
-    await forgot(person.email);
-    const second = await mailedToken(fleet, person.email, "reset", 2);
-    expect(second).not.toBe(person.token);
-    await reset(second, another(person));
-    expect(await refusalOf(reset(person.token, "quite another one"))).toBe("TOKEN_INVALID");
+    const user = await forgetful();
+    await forgot(user.email);
+    const second = await mailedToken(fleet, user.email, "reset", 2);
+    expect(second).not.toBe(user.token);
+    await reset(second, another(user));
+    expect(await refusalOf(reset(user.token, "quite another one"))).toBe("TOKEN_INVALID");
   });
 
   test("a link from before a change of the password is no good any more", async () => {
-    const person = await forgetful();
-    const { accessToken } = person.tokens;
-    const change = { accessToken, currentPassword: person.password, newPassword: another(person) };
+    const user = await forgetful();
+    const { accessToken } = user.tokens;
+    const change = { accessToken, currentPassword: user.password, newPassword: another(user) };
     await fleet.client.request("auth.password.change", change);
-    expect(await refusalOf(reset(person.token, "quite another one"))).toBe("TOKEN_INVALID");
-    expect(await mailTo(fleet, person.email, "password-changed")).toMatchObject({ kind: "password-changed" });
+    expect(await refusalOf(reset(user.token, "quite another one"))).toBe("TOKEN_INVALID");
+    expect(await mailTo(fleet, user.email, "password-changed")).toMatchObject({ kind: "password-changed" });
   });
 
   test("refuses a weak password, and the link stays good", async () => {
-    const person = await forgetful();
-    const weak = await refused(reset(person.token, "password1"));
+    const user = await forgetful();
+    const weak = await refused(reset(user.token, "password1"));
     expect([weak.code, weak.details]).toEqual(["WEAK_PASSWORD", { field: "newPassword", reason: "common" }]);
-    expect((await refused(reset(person.token, `${person.login}1`))).details["reason"]).toBe("context");
-    expect((await refused(reset(person.token, "short"))).details["reason"]).toBe("short");
-    expect(await refusalOf(reset(person.token, "x".repeat(1025)))).toBe("INVALID_INPUT");
-    expect(await reset(person.token, another(person))).toEqual({});
+    expect((await refused(reset(user.token, `${user.login}1`))).details["reason"]).toBe("context");
+    expect((await refused(reset(user.token, "short"))).details["reason"]).toBe("short");
+    expect(await refusalOf(reset(user.token, "x".repeat(1025)))).toBe("INVALID_INPUT");
+    expect(await reset(user.token, another(user))).toEqual({});
   });
 
   test("refuses a link whose time is over, and a banned account", async () => {
@@ -168,24 +168,24 @@ describe("auth.password.reset", () => {
   });
 
   test("refuses what is no reset token: nothing, garbage, a forged one, a token of another purpose", async () => {
-    const person = await forgetful();
-    const code = (token: string) => refusalOf(reset(token, another(person)));
+    const user = await forgetful();
+    const code = (token: string) => refusalOf(reset(token, another(user)));
     expect(await code("")).toBe("INVALID_INPUT");
     expect(await code("garbage")).toBe("TOKEN_INVALID");
-    expect(await code(newOpaque(person.token.split(".")[0]!).token)).toBe("TOKEN_INVALID");
-    expect(await code(person.tokens.accessToken)).toBe("TOKEN_INVALID");
-    expect(await code(person.tokens.refreshToken)).toBe("TOKEN_INVALID");
+    expect(await code(newOpaque(user.token.split(".")[0]!).token)).toBe("TOKEN_INVALID");
+    expect(await code(user.tokens.accessToken)).toBe("TOKEN_INVALID");
+    expect(await code(user.tokens.refreshToken)).toBe("TOKEN_INVALID");
     const fresh = await registered(fleet);
     expect(await code(await fleet.confirmationToken(fresh.username))).toBe("TOKEN_INVALID");
     expect(
-      await refusalOf(fleet.client.request("auth.account.confirm", { token: person.token, ...byPassword(person) })),
+      await refusalOf(fleet.client.request("auth.account.confirm", { token: user.token, ...byPassword(user) })),
     ).toBe("TOKEN_INVALID");
   });
 
   test("gives a password to who has had none", async () => {
-    const person = await forgetful();
-    await fleet.sql.query("DELETE FROM credentials WHERE user_id = $1", [person.id]);
-    await reset(person.token, another(person));
-    expect(await loggedIn(fleet, { ...person, password: another(person) })).toMatchObject({ userId: person.id });
+    const user = await forgetful();
+    await fleet.sql.query("DELETE FROM credentials WHERE user_id = $1", [user.id]);
+    await reset(user.token, another(user));
+    expect(await loggedIn(fleet, { ...user, password: another(user) })).toMatchObject({ userId: user.id });
   });
 });

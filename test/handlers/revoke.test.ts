@@ -15,89 +15,89 @@ const refresh = (refreshToken: string) => fleet.client.request("auth.session.ref
 const revoke = (accessToken: string, which: { sessionId?: string; others?: boolean }, idempotencyKey?: string) =>
   fleet.client.request("auth.session.revoke", { accessToken, ...which }, { ...(idempotencyKey && { idempotencyKey }) });
 
-async function events(person: Confirmed) {
+async function events(user: Confirmed) {
   const { rows } = await fleet.sql.query<{ body: { sessionIds: string[]; kept: string | null } }>(
     "SELECT body FROM outbox WHERE user_id = $1 AND kind = 'SessionsRevoked' ORDER BY id",
-    [person.id],
+    [user.id],
   );
   return rows.map(({ body: { sessionIds, kept } }) => ({ sessionIds, kept }));
 }
 
 describe("auth.session.revoke", () => {
   test("ends the named session and no other", async () => {
-    const person = await confirmed(fleet);
-    const [lost, other] = [await loggedIn(fleet, person), await loggedIn(fleet, person)];
-    expect(await revoke(person.tokens.accessToken, { sessionId: lost.sessionId })).toEqual({});
+    const user = await confirmed(fleet);
+    const [lost, other] = [await loggedIn(fleet, user), await loggedIn(fleet, user)];
+    expect(await revoke(user.tokens.accessToken, { sessionId: lost.sessionId })).toEqual({});
     expect(await refusalOf(inspect(lost.accessToken))).toBe("SESSION_REVOKED");
     expect(await refusalOf(refresh(lost.refreshToken))).toBe("SESSION_REVOKED");
-    for (const { accessToken } of [other, person.tokens]) expect(await inspect(accessToken)).toBeTruthy();
-    expect(await events(person)).toEqual([{ sessionIds: [lost.sessionId], kept: null }]);
+    for (const { accessToken } of [other, user.tokens]) expect(await inspect(accessToken)).toBeTruthy();
+    expect(await events(user)).toEqual([{ sessionIds: [lost.sessionId], kept: null }]);
   });
 
   test("may end the session of its own token", async () => {
-    const person = await confirmed(fleet);
-    await revoke(person.tokens.accessToken, { sessionId: person.tokens.sessionId });
-    expect(await refusalOf(inspect(person.tokens.accessToken))).toBe("SESSION_REVOKED");
+    const user = await confirmed(fleet);
+    await revoke(user.tokens.accessToken, { sessionId: user.tokens.sessionId });
+    expect(await refusalOf(inspect(user.tokens.accessToken))).toBe("SESSION_REVOKED");
   });
 
   test("ends all others, and the acting session goes on with the access token it has", async () => {
-    const person = await confirmed(fleet);
-    const others = [await loggedIn(fleet, person), await loggedIn(fleet, person)];
-    await revoke(person.tokens.accessToken, { others: true });
+    const user = await confirmed(fleet);
+    const others = [await loggedIn(fleet, user), await loggedIn(fleet, user)];
+    await revoke(user.tokens.accessToken, { others: true });
     for (const { accessToken } of others) expect(await refusalOf(inspect(accessToken))).toBe("SESSION_REVOKED");
-    expect(await inspect(person.tokens.accessToken)).toMatchObject({ sessionId: person.tokens.sessionId });
-    const [event] = await events(person);
+    expect(await inspect(user.tokens.accessToken)).toMatchObject({ sessionId: user.tokens.sessionId });
+    const [event] = await events(user);
     expect(event).toEqual({
       sessionIds: expect.arrayContaining(others.map((each) => each.sessionId)),
-      kept: person.tokens.sessionId,
+      kept: user.tokens.sessionId,
     });
   });
 
   test("of more others than can be listed the user's generation ends the tokens: the acting session needs a refresh", async () => {
-    const person = await confirmed(fleet);
-    const other = await loggedIn(fleet, person);
+    const user = await confirmed(fleet);
+    const other = await loggedIn(fleet, user);
     await fleet.sql.query(
       `INSERT INTO sessions (id, user_id, rotating, refresh_hash, refresh_key, expires_at, amr)
        SELECT gen_random_uuid(), user_id, rotating, refresh_hash, refresh_key, expires_at, amr
        FROM sessions, generate_series(1, 100) WHERE id = $1`,
       [other.sessionId],
     );
-    await revoke(person.tokens.accessToken, { others: true });
+    await revoke(user.tokens.accessToken, { others: true });
     expect(await refusalOf(inspect(other.accessToken))).toBe("SESSION_REVOKED");
-    expect(await refusalOf(inspect(person.tokens.accessToken))).toBe("TOKEN_EXPIRED");
-    const { accessToken } = await refresh(person.tokens.refreshToken);
-    expect(await inspect(accessToken)).toMatchObject({ sessionId: person.tokens.sessionId });
-    expect(await events(person)).toEqual([{ sessionIds: [], kept: person.tokens.sessionId }]);
+    expect(await refusalOf(inspect(user.tokens.accessToken))).toBe("TOKEN_EXPIRED");
+    const { accessToken } = await refresh(user.tokens.refreshToken);
+    expect(await inspect(accessToken)).toMatchObject({ sessionId: user.tokens.sessionId });
+    expect(await events(user)).toEqual([{ sessionIds: [], kept: user.tokens.sessionId }]);
     const { rows } = await fleet.sql.query(
       "SELECT count(*)::int AS live FROM sessions WHERE user_id = $1 AND ended_at IS NULL",
-      [person.id],
+      [user.id],
     );
     expect(rows).toEqual([{ live: 1 }]);
   });
 
   test("of no others changes nothing and says nothing", async () => {
-    const person = await confirmed(fleet);
-    expect(await revoke(person.tokens.accessToken, { others: true })).toEqual({});
-    expect(await events(person)).toEqual([]);
+    const user = await confirmed(fleet);
+    expect(await revoke(user.tokens.accessToken, { others: true })).toEqual({});
+    expect(await events(user)).toEqual([]);
   });
 
   test("asked again with its key it is answered again, and nothing happens twice", async () => {
-    const person = await confirmed(fleet);
-    const { sessionId } = await loggedIn(fleet, person);
-    const key = `revoke-of-${person.login}-again`;
+    const user = await confirmed(fleet);
+    const { sessionId } = await loggedIn(fleet, user);
+    const key = `revoke-of-${user.login}-again`;
     for (let time = 0; time < 2; time += 1)
-      expect(await revoke(person.tokens.accessToken, { sessionId }, key)).toEqual({});
-    expect(await refusalOf(revoke(person.tokens.accessToken, { others: true }, key))).toBe("IDEMPOTENCY_CONFLICT");
-    expect(await events(person)).toHaveLength(1);
+      expect(await revoke(user.tokens.accessToken, { sessionId }, key)).toEqual({});
+    expect(await refusalOf(revoke(user.tokens.accessToken, { others: true }, key))).toBe("IDEMPOTENCY_CONFLICT");
+    expect(await events(user)).toHaveLength(1);
   });
 
   test("refuses a session that is unknown, over, or somebody else's with the same words", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     const stranger = await confirmed(fleet);
-    const over = await loggedIn(fleet, person);
+    const over = await loggedIn(fleet, user);
     await fleet.client.request("auth.session.logout", { accessToken: over.accessToken });
     for (const sessionId of [randomUUID(), over.sessionId, stranger.tokens.sessionId])
-      expect(await refusalOf(revoke(person.tokens.accessToken, { sessionId }))).toBe("NOT_FOUND");
+      expect(await refusalOf(revoke(user.tokens.accessToken, { sessionId }))).toBe("NOT_FOUND");
     expect(await inspect(stranger.tokens.accessToken)).toMatchObject({ userId: stranger.id });
   });
 

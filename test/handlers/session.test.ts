@@ -9,10 +9,10 @@ import { signedAnew } from "../support/tokens.ts";
 import { type Confirmed, confirmed, loggedIn, newUser, refusalOf, refused } from "../support/users.ts";
 
 let fleet: TestFleet;
-let person: Confirmed;
+let user: Confirmed;
 beforeAll(async () => {
   fleet = await testFleet();
-  person = await confirmed(fleet);
+  user = await confirmed(fleet);
 }, 60_000);
 afterAll(() => fleet.close());
 
@@ -25,15 +25,15 @@ const unban = (id: number) => fleet.sql.query("UPDATE users SET banned_at = NULL
 
 describe("auth.session.login", () => {
   test("gives tokens, whatever the case of the login, and the first session goes on", async () => {
-    const tokens = await loggedIn(fleet, { ...person, login: person.login.toUpperCase() });
-    expect(tokens).toMatchObject({ userId: person.id, sessionId: expect.any(String), accessToken: expect.any(String) });
+    const tokens = await loggedIn(fleet, { ...user, login: user.login.toUpperCase() });
+    expect(tokens).toMatchObject({ userId: user.id, sessionId: expect.any(String), accessToken: expect.any(String) });
     expect(await inspect(tokens.accessToken)).toMatchObject({ sessionId: tokens.sessionId });
-    expect(await inspect(person.tokens.accessToken)).toMatchObject({ sessionId: person.tokens.sessionId });
+    expect(await inspect(user.tokens.accessToken)).toMatchObject({ sessionId: user.tokens.sessionId });
   });
 
   /** ASVS 7.2.4. */
   test("gives tokens that nobody had before, and a session of their own, each time", async () => {
-    const all = [person.tokens, await loggedIn(fleet, person), await loggedIn(fleet, person)];
+    const all = [user.tokens, await loggedIn(fleet, user), await loggedIn(fleet, user)];
     for (const part of ["sessionId", "accessToken", "refreshToken"] as const)
       expect(new Set(all.map((tokens) => tokens[part])).size).toBe(all.length);
     const ids = all.map(({ accessToken }) => decodeJwt(accessToken).jti);
@@ -41,13 +41,13 @@ describe("auth.session.login", () => {
   });
 
   test("signs an RFC 9068 access token that lives 15 minutes", async () => {
-    const { accessToken, accessExpiresAt, sessionId } = await loggedIn(fleet, person);
+    const { accessToken, accessExpiresAt, sessionId } = await loggedIn(fleet, user);
     expect(decodeProtectedHeader(accessToken)).toMatchObject({ alg: "ES256", typ: "at+jwt", kid: expect.any(String) });
     const claims = decodeJwt(accessToken);
     expect(claims).toMatchObject({
       iss: "auth",
       aud: "platform",
-      sub: String(person.id),
+      sub: String(user.id),
       client_id: "platform",
       jti: expect.any(String),
       sid: sessionId,
@@ -57,11 +57,11 @@ describe("auth.session.login", () => {
     });
     expect(claims.exp! - claims.iat!).toBe(900);
     expect(claims.exp! * 1000).toBe(accessExpiresAt);
-    expect(claims["login"]).toBe(person.login);
+    expect(claims["login"]).toBe(user.login);
   });
 
   test("refuses a wrong password and an unknown login with the same words", async () => {
-    const wrong = await refused(loggedIn(fleet, { ...person, password: "not the one" }));
+    const wrong = await refused(loggedIn(fleet, { ...user, password: "not the one" }));
     const unknown = await refused(loggedIn(fleet, newUser()));
     expect([wrong.code, wrong.message, wrong.details]).toEqual([unknown.code, unknown.message, unknown.details]);
     expect(wrong.code).toBe("INVALID_CREDENTIALS");
@@ -80,11 +80,11 @@ describe("auth.session.login", () => {
     ["an empty password", { password: "" }],
     ["an absurd password", { password: "x".repeat(1025) }],
   ])("refuses %s", async (_what, bad) => {
-    expect(await refusalOf(loggedIn(fleet, { ...person, ...bad }))).toBe("INVALID_INPUT");
+    expect(await refusalOf(loggedIn(fleet, { ...user, ...bad }))).toBe("INVALID_INPUT");
   });
 
   test("never applies the password policy: a short one is simply wrong", async () => {
-    expect(await refusalOf(loggedIn(fleet, { ...person, password: "short" }))).toBe("INVALID_CREDENTIALS");
+    expect(await refusalOf(loggedIn(fleet, { ...user, password: "short" }))).toBe("INVALID_CREDENTIALS");
   });
 
   test("reads the old service's hashes (64 MiB, 3 passes, 4 lanes) and makes them anew at the current cost", async () => {
@@ -118,7 +118,7 @@ describe("auth.session.login", () => {
   });
 
   test("counts a refused attempt once per key, and another password with that key is a conflict", async () => {
-    const { login } = person;
+    const { login } = user;
     const options = { idempotencyKey: `login-of-${login}-wrong` };
     const attempt = (password: string) =>
       refusalOf(fleet.client.request("auth.session.login", { login, password }, options));
@@ -132,7 +132,7 @@ describe("auth.session.login", () => {
 
 describe("auth.session.refresh", () => {
   test("in a rotating session gives another refresh token, and the same one again within the grace time", async () => {
-    const first = await loggedIn(fleet, person);
+    const first = await loggedIn(fleet, user);
     const second = await refresh(first.refreshToken);
     expect(second.refreshToken).not.toBe(first.refreshToken);
     const again = await refresh(first.refreshToken);
@@ -142,14 +142,14 @@ describe("auth.session.refresh", () => {
   });
 
   test("fifty at once get one successor, and nobody is logged out", async () => {
-    const { refreshToken, sessionId } = await loggedIn(fleet, person);
+    const { refreshToken, sessionId } = await loggedIn(fleet, user);
     const answers = await Promise.all(Array.from({ length: 50 }, () => refresh(refreshToken)));
     expect(new Set(answers.map((each) => each.refreshToken)).size).toBe(1);
     expect(await refresh(answers[0]!.refreshToken)).toMatchObject({ sessionId });
   });
 
   test("in a session that does not rotate gives the presented token back, as often as it is asked", async () => {
-    const tokens = await loggedIn(fleet, person, false);
+    const tokens = await loggedIn(fleet, user, false);
     for (let time = 0; time < 3; time += 1) {
       const next = await refresh(tokens.refreshToken);
       expect(next.refreshToken).toBe(tokens.refreshToken);
@@ -158,8 +158,8 @@ describe("auth.session.refresh", () => {
   });
 
   test("an older token ends its session, and no other", async () => {
-    const other = await loggedIn(fleet, person);
-    const first = await loggedIn(fleet, person);
+    const other = await loggedIn(fleet, user);
+    const first = await loggedIn(fleet, user);
     const second = await refresh(first.refreshToken);
     const third = await refresh(second.refreshToken);
     expect(await refusalOf(refresh(first.refreshToken))).toBe("REFRESH_REUSED");
@@ -170,11 +170,11 @@ describe("auth.session.refresh", () => {
       "auth.event",
       (record) => String(record.headers["ce_type"]) === "auth.event.RefreshReused",
     );
-    expect(String(event.key)).toBe(String(person.id));
+    expect(String(event.key)).toBe(String(user.id));
   });
 
   test("the parent after the grace time ends the session", async () => {
-    const first = await loggedIn(fleet, person);
+    const first = await loggedIn(fleet, user);
     await refresh(first.refreshToken);
     await fleet.sql.query("UPDATE sessions SET rotated_at = now() - interval '11 seconds' WHERE id = $1", [
       first.sessionId,
@@ -183,7 +183,7 @@ describe("auth.session.refresh", () => {
   });
 
   test("a forged token is refused and ends nothing", async () => {
-    const tokens = await loggedIn(fleet, person);
+    const tokens = await loggedIn(fleet, user);
     const second = await refresh(tokens.refreshToken);
     expect(await refusalOf(refresh(newOpaque(tokens.sessionId).token))).toBe("TOKEN_INVALID");
     expect(await refresh(second.refreshToken)).toMatchObject({ sessionId: tokens.sessionId });
@@ -193,17 +193,17 @@ describe("auth.session.refresh", () => {
     ["nothing", () => "", "INVALID_INPUT"],
     ["garbage", () => "garbage", "TOKEN_INVALID"],
     ["a token of no session", () => newOpaque("0197e0a0-0000-7000-8000-000000000000").token, "TOKEN_INVALID"],
-    ["an access token", () => person.tokens.accessToken, "TOKEN_INVALID"],
-    ["a confirmation token", () => person.confirmationToken, "TOKEN_INVALID"],
+    ["an access token", () => user.tokens.accessToken, "TOKEN_INVALID"],
+    ["a confirmation token", () => user.confirmationToken, "TOKEN_INVALID"],
   ])("refuses %s", async (_what, token, code) => {
     expect(await refusalOf(refresh(token()))).toBe(code);
   });
 
   test("refuses a session that is over by time, and one that was idle too long", async () => {
-    const absolute = await loggedIn(fleet, person);
+    const absolute = await loggedIn(fleet, user);
     await fleet.sql.query("UPDATE sessions SET expires_at = now() WHERE id = $1", [absolute.sessionId]);
     expect(await refusalOf(refresh(absolute.refreshToken))).toBe("TOKEN_EXPIRED");
-    const idle = await loggedIn(fleet, person);
+    const idle = await loggedIn(fleet, user);
     await fleet.sql.query("UPDATE sessions SET last_used_at = now() - interval '8 days' WHERE id = $1", [
       idle.sessionId,
     ]);
@@ -213,7 +213,7 @@ describe("auth.session.refresh", () => {
   /** ASVS 10.4.8: idle time begins anew with each use, the absolute end does not move. */
   test("moves the end for lack of use, and never the absolute one", async () => {
     const hour = 3_600_000;
-    const first = await loggedIn(fleet, person);
+    const first = await loggedIn(fleet, user);
     const endsAt = await endOf(first.sessionId, `now() + interval '1 hour'`);
     let { refreshToken } = first;
     for (let time = 0; time < 3; time += 1) {
@@ -227,7 +227,7 @@ describe("auth.session.refresh", () => {
   });
 
   test("asked again with its key after two more rotations, it gives its first answer and ends nothing", async () => {
-    const first = await loggedIn(fleet, person);
+    const first = await loggedIn(fleet, user);
     const options = { idempotencyKey: `refresh-of-${first.sessionId}` };
     const second = await fleet.client.request("auth.session.refresh", { refreshToken: first.refreshToken }, options);
     const third = await refresh(second.refreshToken);
@@ -250,10 +250,10 @@ async function endOf(sessionId: string, set = "expires_at"): Promise<number> {
 
 describe("auth.session.inspect", () => {
   test("tells whose token it is", async () => {
-    const tokens = await loggedIn(fleet, person);
+    const tokens = await loggedIn(fleet, user);
     expect(await inspect(tokens.accessToken)).toEqual({
-      userId: person.id,
-      login: person.login,
+      userId: user.id,
+      login: user.login,
       isActive: true,
       isVerified: true,
       roles: [],
@@ -265,11 +265,11 @@ describe("auth.session.inspect", () => {
   test.each([
     ["nothing", () => "", "INVALID_INPUT"],
     ["garbage", () => "garbage", "TOKEN_INVALID"],
-    ["a refresh token", () => person.tokens.refreshToken, "TOKEN_INVALID"],
-    ["a confirmation token", () => person.confirmationToken, "TOKEN_INVALID"],
+    ["a refresh token", () => user.tokens.refreshToken, "TOKEN_INVALID"],
+    ["a confirmation token", () => user.confirmationToken, "TOKEN_INVALID"],
     [
       "a token signed with nothing",
-      () => new UnsecuredJWT(decodeJwt(person.tokens.accessToken)).encode(),
+      () => new UnsecuredJWT(decodeJwt(user.tokens.accessToken)).encode(),
       "TOKEN_INVALID",
     ],
     ["a token signed by somebody else", () => forged({}), "TOKEN_INVALID"],
@@ -279,17 +279,17 @@ describe("auth.session.inspect", () => {
   });
 });
 
-/** The person's own claims, signed with HMAC: the classic confusion of algorithms. */
+/** The user's own claims, signed with HMAC: the classic confusion of algorithms. */
 function forged(changes: Record<string, unknown>): Promise<string> {
-  const claims = { ...decodeJwt(person.tokens.accessToken), ...changes };
-  const { kid } = decodeProtectedHeader(person.tokens.accessToken);
+  const claims = { ...decodeJwt(user.tokens.accessToken), ...changes };
+  const { kid } = decodeProtectedHeader(user.tokens.accessToken);
   return new SignJWT(claims).setProtectedHeader({ alg: "HS256", typ: "at+jwt", kid: kid! }).sign(Buffer.alloc(32, 1));
 }
 
 describe("auth.session.logout", () => {
   test("ends its session and no other", async () => {
-    const ended = await loggedIn(fleet, person);
-    const other = await loggedIn(fleet, person);
+    const ended = await loggedIn(fleet, user);
+    const other = await loggedIn(fleet, user);
     expect(await logout(ended.accessToken)).toEqual({});
     expect(await refusalOf(inspect(ended.accessToken))).toBe("SESSION_REVOKED");
     expect(await refusalOf(refresh(ended.refreshToken))).toBe("SESSION_REVOKED");
@@ -304,12 +304,12 @@ describe("auth.session.logout", () => {
       expect(await refusalOf(inspect(session.accessToken))).toBe("SESSION_REVOKED");
       expect(await refusalOf(refresh(session.refreshToken))).toBe("SESSION_REVOKED");
     }
-    expect(await inspect(person.tokens.accessToken)).toMatchObject({ userId: person.id });
+    expect(await inspect(user.tokens.accessToken)).toMatchObject({ userId: user.id });
     expect(await loggedIn(fleet, one)).toMatchObject({ userId: one.id });
   });
 
   test("a second time is ok, and says nothing again; everywhere it needs a token that is still good", async () => {
-    const { accessToken, sessionId } = await loggedIn(fleet, person);
+    const { accessToken, sessionId } = await loggedIn(fleet, user);
     for (let time = 0; time < 3; time += 1) expect(await logout(accessToken)).toEqual({});
     const { rows } = await fleet.sql.query(
       `SELECT count(*) FILTER (WHERE kind = 'LoggedOut' AND body->>'sessionId' = $1)::int AS events,
@@ -321,7 +321,7 @@ describe("auth.session.logout", () => {
   });
 
   test("with a token that has expired ends its session; everywhere it is refused", async () => {
-    const { accessToken, refreshToken, sessionId } = await loggedIn(fleet, person);
+    const { accessToken, refreshToken, sessionId } = await loggedIn(fleet, user);
     const expired = await signedAnew(fleet, accessToken, { exp: Math.floor(Date.now() / 1000) - 60 });
     expect(await refusalOf(logout(expired, true))).toBe("TOKEN_EXPIRED");
     expect(await inspect(accessToken)).toMatchObject({ sessionId }); // so far it goes on
@@ -339,7 +339,7 @@ describe("auth.session.logout", () => {
   });
 
   test("is ok for a user who is banned or gone, and for a session whose row is swept up", async () => {
-    const [banned, gone, swept] = [await confirmed(fleet), await confirmed(fleet), await loggedIn(fleet, person)];
+    const [banned, gone, swept] = [await confirmed(fleet), await confirmed(fleet), await loggedIn(fleet, user)];
     await ban(banned.id);
     await fleet.sql.query("DELETE FROM users WHERE id = $1", [gone.id]);
     await fleet.sql.query("DELETE FROM sessions WHERE id = $1", [swept.sessionId]);
@@ -351,7 +351,7 @@ describe("auth.session.logout", () => {
   });
 
   test("twenty times at once is ok each time, and ends the session once", async () => {
-    const { accessToken, sessionId } = await loggedIn(fleet, person);
+    const { accessToken, sessionId } = await loggedIn(fleet, user);
     expect(await Promise.all(Array.from({ length: 20 }, () => logout(accessToken)))).toEqual(
       Array.from({ length: 20 }, () => ({})),
     );
@@ -363,8 +363,8 @@ describe("auth.session.logout", () => {
   });
 
   test("asked again with its key, it is ok again", async () => {
-    const { accessToken } = await loggedIn(fleet, person);
-    const options = { idempotencyKey: `logout-of-${person.login}-again` };
+    const { accessToken } = await loggedIn(fleet, user);
+    const options = { idempotencyKey: `logout-of-${user.login}-again` };
     expect(await fleet.client.request("auth.session.logout", { accessToken }, options)).toEqual({});
     expect(await fleet.client.request("auth.session.logout", { accessToken }, options)).toEqual({});
   });
@@ -372,7 +372,7 @@ describe("auth.session.logout", () => {
   test.each([
     ["nothing", () => "", "INVALID_INPUT"],
     ["garbage", () => "garbage", "TOKEN_INVALID"],
-    ["a refresh token", () => person.tokens.refreshToken, "TOKEN_INVALID"],
+    ["a refresh token", () => user.tokens.refreshToken, "TOKEN_INVALID"],
   ])("refuses %s", async (_what, token, code) => {
     expect(await refusalOf(logout(token()))).toBe(code);
   });

@@ -62,77 +62,77 @@ async function saidOf({ id }: Confirmed) {
 
 describe("the most sessions a user may have", () => {
   test("are kept by twenty logins at once: exactly the oldest end, each is told to verifiers, and the events have no gap", async () => {
-    const person = await confirmed(fleet); // the oldest: the session of confirming
-    const old = await moreSessions(person, most - 5);
+    const user = await confirmed(fleet); // the oldest: the session of confirming
+    const old = await moreSessions(user, most - 5);
     await fleet.sql.query("UPDATE sessions SET created_at = now() - interval '1 day' WHERE id = $1", [
-      person.tokens.sessionId,
+      user.tokens.sessionId,
     ]);
-    const opened = await Promise.all(Array.from({ length: 20 }, () => loggedIn(fleet, person)));
-    const over = [person.tokens.sessionId, ...old.slice(0, 15)];
-    expect(new Set(await liveSessions(person))).toEqual(
+    const opened = await Promise.all(Array.from({ length: 20 }, () => loggedIn(fleet, user)));
+    const over = [user.tokens.sessionId, ...old.slice(0, 15)];
+    expect(new Set(await liveSessions(user))).toEqual(
       new Set([...old.slice(15), ...opened.map((tokens) => tokens.sessionId)]),
     );
     for (const id of over) expect((await feed.first(`s:${id}`)).body).toEqual({ at: expect.any(Number) });
     for (const id of old.slice(15)) expect(feed.of(`s:${id}`)).toEqual([]);
-    const said = await saidOf(person);
+    const said = await saidOf(user);
     expect(said.flatMap(({ body }) => body["sessionIds"]).sort()).toEqual([...over].sort());
     expect(said.map(({ actor, body: { cause, kept } }) => ({ actor, cause, kept }))).toEqual(
-      said.map(() => ({ actor: `user:${person.id}`, cause: "limit", kept: null })),
+      said.map(() => ({ actor: `user:${user.id}`, cause: "limit", kept: null })),
     );
     await until("each of these events is audited", async () => {
       const { rows: audited } = await fleet.sql.query<{ count: number }>(
         `SELECT count(*)::int FROM audit
          WHERE user_id = $1 AND event = 'SessionsRevoked' AND details->>'cause' = 'limit' AND event_id = ANY($2)`,
-        [person.id, said.map(({ event_id: id }) => id)],
+        [user.id, said.map(({ event_id: id }) => id)],
       );
       return audited[0]!.count === said.length;
     });
     const { rows } = await fleet.sql.query(
       `SELECT array_agg(sequence ORDER BY id) = ARRAY(SELECT generate_series(1, max(sequence))) AS gapless
        FROM outbox WHERE user_id = $1 AND sequence IS NOT NULL`,
-      [person.id],
+      [user.id],
     );
     expect(rows).toEqual([{ gapless: true }]);
-    expect(await refusalOf(inspect(person.tokens.accessToken))).toBe("SESSION_REVOKED");
-    expect(await refusalOf(refresh(person.tokens.refreshToken))).toBe("SESSION_REVOKED");
+    expect(await refusalOf(inspect(user.tokens.accessToken))).toBe("SESSION_REVOKED");
+    expect(await refusalOf(refresh(user.tokens.refreshToken))).toBe("SESSION_REVOKED");
     for (const { accessToken } of opened.slice(0, 2))
-      expect(await inspect(accessToken)).toMatchObject({ userId: person.id });
+      expect(await inspect(accessToken)).toMatchObject({ userId: user.id });
   });
 
   test("end the event on auth.event with what it says", async () => {
-    const person = await confirmed(fleet);
-    const [oldest] = await moreSessions(person, most - 1);
-    await loggedIn(fleet, person);
+    const user = await confirmed(fleet);
+    const [oldest] = await moreSessions(user, most - 1);
+    await loggedIn(fleet, user);
     const event = await fleet.mails.last("auth.event", ({ headers, key }) =>
-      [String(headers["ce_type"]), String(key)].join().includes(`SessionsRevoked,${person.id}`),
+      [String(headers["ce_type"]), String(key)].join().includes(`SessionsRevoked,${user.id}`),
     );
     expect(event.value?.includes(oldest!)).toBe(true);
   });
 
   test("are not counted among with what is over by time or unused for too long", async () => {
-    const person = await confirmed(fleet);
-    const [expired, idle, ...others] = await moreSessions(person, most);
+    const user = await confirmed(fleet);
+    const [expired, idle, ...others] = await moreSessions(user, most);
     await fleet.sql.query("UPDATE sessions SET expires_at = now() - interval '1 second' WHERE id = $1", [expired]);
     await fleet.sql.query("UPDATE sessions SET last_used_at = now() - interval '8 days' WHERE id = $1", [idle]);
-    await loggedIn(fleet, person); // the hundredth that goes on
-    expect(await saidOf(person)).toEqual([]);
-    await loggedIn(fleet, person); // the control
-    expect((await saidOf(person)).map(({ body }) => body["sessionIds"])).toEqual([[others[0]]]);
+    await loggedIn(fleet, user); // the hundredth that goes on
+    expect(await saidOf(user)).toEqual([]);
+    await loggedIn(fleet, user); // the control
+    expect((await saidOf(user)).map(({ body }) => body["sessionIds"])).toEqual([[others[0]]]);
   });
 });
 
 describe("auth.session.list", () => {
   test("shows each session that goes on with its device, the newest first, and which one asks", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     const client = { ip: "192.0.2.7", userAgent: "Firefox", device: "laptop" };
-    const { login, password } = person;
+    const { login, password } = user;
     const { tokens } = await fleet.client.request("auth.session.login", { login, password, client });
     const before = Date.now() - 60_000;
-    const { sessions, cursor } = await page(person.tokens.accessToken);
+    const { sessions, cursor } = await page(user.tokens.accessToken);
     expect(cursor).toBeNull();
     expect(sessions).toEqual([
       { sessionId: tokens!.sessionId, client, current: false, ...times(sessions[0]!) },
-      { sessionId: person.tokens.sessionId, client: null, current: true, ...times(sessions[1]!) },
+      { sessionId: user.tokens.sessionId, client: null, current: true, ...times(sessions[1]!) },
     ]);
     for (const each of sessions) {
       expect(each.createdAt).toBeGreaterThan(before);
@@ -140,31 +140,31 @@ describe("auth.session.list", () => {
       expect(each.expiresAt - each.lastUsedAt).toBe(7 * 86_400_000); // AUTH_REFRESH_IDLE
     }
     await refresh(tokens!.refreshToken);
-    const [used] = (await page(person.tokens.accessToken)).sessions;
+    const [used] = (await page(user.tokens.accessToken)).sessions;
     expect(used!.lastUsedAt).toBeGreaterThan(used!.createdAt);
   });
 
   test("leaves out what has ended, is past its end or was unused too long, and other users's", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     await confirmed(fleet);
-    const ended = await loggedIn(fleet, person);
+    const ended = await loggedIn(fleet, user);
     await fleet.client.request("auth.session.logout", { accessToken: ended.accessToken });
-    const [expired, idle] = await moreSessions(person, 2);
+    const [expired, idle] = await moreSessions(user, 2);
     await fleet.sql.query("UPDATE sessions SET expires_at = now() WHERE id = $1", [expired]);
     await fleet.sql.query("UPDATE sessions SET last_used_at = now() - interval '8 days' WHERE id = $1", [idle]);
-    const { sessions } = await page(person.tokens.accessToken);
-    expect(sessions.map((each) => each.sessionId)).toEqual([person.tokens.sessionId]);
+    const { sessions } = await page(user.tokens.accessToken);
+    expect(sessions.map((each) => each.sessionId)).toEqual([user.tokens.sessionId]);
   });
 
   test("gives pages that are together all of them, once, though one is opened meanwhile", async () => {
-    const person = await confirmed(fleet);
-    const more = await moreSessions(person, 70);
-    const first = await page(person.tokens.accessToken);
-    await loggedIn(fleet, person);
-    const second = await page(person.tokens.accessToken, first.cursor);
+    const user = await confirmed(fleet);
+    const more = await moreSessions(user, 70);
+    const first = await page(user.tokens.accessToken);
+    await loggedIn(fleet, user);
+    const second = await page(user.tokens.accessToken, first.cursor);
     const ids = [...first.sessions, ...second.sessions].map((each) => each.sessionId);
     expect([first.sessions.length, second.sessions.length, second.cursor]).toEqual([50, 21, null]);
-    expect(ids).toEqual([person.tokens.sessionId, ...more.reverse()]);
+    expect(ids).toEqual([user.tokens.sessionId, ...more.reverse()]);
   });
 
   test("refuses a cursor that no page gave, and a token that is none", async () => {
@@ -186,46 +186,46 @@ describe("an administrator", () => {
     fleet.client.request("auth.admin.list-sessions", { actorToken, target });
 
   test("sees the sessions of a user", async () => {
-    const person = await confirmed(fleet);
-    const own = (await page(person.tokens.accessToken)).sessions.map((each) => ({ ...each, current: false }));
-    expect(await list(person.login)).toEqual({ userId: person.id, sessions: own, cursor: null });
-    expect(await refusalOf(list(person.login, person.tokens.accessToken))).toBe("FORBIDDEN");
+    const user = await confirmed(fleet);
+    const own = (await page(user.tokens.accessToken)).sessions.map((each) => ({ ...each, current: false }));
+    expect(await list(user.login)).toEqual({ userId: user.id, sessions: own, cursor: null });
+    expect(await refusalOf(list(user.login, user.tokens.accessToken))).toBe("FORBIDDEN");
     expect(await refusalOf(list(newUser().login))).toBe("NOT_FOUND");
   });
 
   test("ends all sessions of a user, who may log in again; the event says who and why", async () => {
-    const person = await confirmed(fleet);
-    const other = await loggedIn(fleet, person);
-    expect(await revoke(person.login)).toEqual({ userId: person.id, ended: 2 });
-    for (const { accessToken, refreshToken } of [person.tokens, other]) {
+    const user = await confirmed(fleet);
+    const other = await loggedIn(fleet, user);
+    expect(await revoke(user.login)).toEqual({ userId: user.id, ended: 2 });
+    for (const { accessToken, refreshToken } of [user.tokens, other]) {
       expect(await refusalOf(inspect(accessToken))).toBe("SESSION_REVOKED");
       expect(await refusalOf(refresh(refreshToken))).toBe("SESSION_REVOKED");
     }
-    expect((await feed.first(`u:${person.id}`)).body).toMatchObject({ minGeneration: 1, ended: true });
-    expect((await auditOf(fleet, person.id)).at(-1)).toMatchObject({
+    expect((await feed.first(`u:${user.id}`)).body).toMatchObject({ minGeneration: 1, ended: true });
+    expect((await auditOf(fleet, user.id)).at(-1)).toMatchObject({
       event: "SessionsRevoked",
       actor: "operator:tester",
       details: { cause: "admin" },
       personal: { reason: "lost phone", sessionIds: [] },
     });
-    expect(await inspect((await loggedIn(fleet, person)).accessToken)).toMatchObject({ userId: person.id });
+    expect(await inspect((await loggedIn(fleet, user)).accessToken)).toMatchObject({ userId: user.id });
   });
 
   test("ends one session of a user and no other", async () => {
-    const person = await confirmed(fleet);
-    const lost = await loggedIn(fleet, person);
-    expect(await revoke(person.login, lost.sessionId)).toEqual({ userId: person.id, ended: 1 });
+    const user = await confirmed(fleet);
+    const lost = await loggedIn(fleet, user);
+    expect(await revoke(user.login, lost.sessionId)).toEqual({ userId: user.id, ended: 1 });
     expect(await refusalOf(inspect(lost.accessToken))).toBe("SESSION_REVOKED");
-    expect(await inspect(person.tokens.accessToken)).toMatchObject({ userId: person.id });
+    expect(await inspect(user.tokens.accessToken)).toMatchObject({ userId: user.id });
     const stranger = await confirmed(fleet);
     for (const id of [lost.sessionId, stranger.tokens.sessionId, randomUUID()])
-      expect(await refusalOf(revoke(person.login, id))).toBe("NOT_FOUND");
-    expect(await refusalOf(revoke(person.login, "x"))).toBe("INVALID_INPUT");
+      expect(await refusalOf(revoke(user.login, id))).toBe("NOT_FOUND");
+    expect(await refusalOf(revoke(user.login, "x"))).toBe("INVALID_INPUT");
   });
 
   test("must have the permission", async () => {
-    const person = await confirmed(fleet);
-    expect(await refusalOf(revoke(person.login, null, person.tokens.accessToken))).toBe("FORBIDDEN");
-    expect(await inspect(person.tokens.accessToken)).toMatchObject({ userId: person.id });
+    const user = await confirmed(fleet);
+    expect(await refusalOf(revoke(user.login, null, user.tokens.accessToken))).toBe("FORBIDDEN");
+    expect(await inspect(user.tokens.accessToken)).toMatchObject({ userId: user.id });
   });
 });

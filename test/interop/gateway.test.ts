@@ -86,8 +86,8 @@ async function toggleBan(id: number, times: number): Promise<void> {
 }
 
 describe("a user of the platform", () => {
-  const person: TestUser = newUser("gw");
-  const { login, password, username, email } = person;
+  const account: TestUser = newUser("gw");
+  const { login, password, username, email } = account;
   const credentials = { login, password };
   const currentUser = (accessToken: string) => ok("CurrentUser", { access_token: accessToken });
   let id: number;

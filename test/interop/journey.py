@@ -1,6 +1,6 @@
 """What python.test.ts has client.py do against a live fleet, step by step.
 
-Lines of JSON: on standard input the settings and a person, then, after the step "registered", the confirmation token; on standard output
+Lines of JSON: on standard input the settings and the data of a user, then, after the step "registered", the confirmation token; on standard output
 one object per step. Nothing is judged here: the test does that. A step that fails ends it.
 """
 
@@ -112,13 +112,13 @@ def until_refused(verify: Any, seconds: float = 20) -> tuple[str, float]:
     raise TimeoutError(f"it is still accepted after {seconds} s")
 
 
-def register(fleet: Requester, person: Fields) -> Fields:
+def register(fleet: Requester, user: Fields) -> Fields:
     key = new_id()
-    first = fleet.request("auth.account.register", person, idempotency_key=key)
-    again = fleet.request("auth.account.register", person, idempotency_key=key)
-    other = {**person, "username": "somebody else"}
+    first = fleet.request("auth.account.register", user, idempotency_key=key)
+    again = fleet.request("auth.account.register", user, idempotency_key=key)
+    other = {**user, "username": "somebody else"}
     conflict = code_of(lambda: fleet.request("auth.account.register", other, idempotency_key=key))
-    taken = code_of(lambda: fleet.request("auth.account.register", person))
+    taken = code_of(lambda: fleet.request("auth.account.register", user))
     say("registered", userId=first["userId"], again=again["userId"], conflict=conflict, taken=taken)
     return first
 
@@ -141,9 +141,9 @@ def confirm(fleet: Requester, token: str, secret: str, password: str) -> Fields:
     return confirmed
 
 
-def log_in(fleet: Requester, person: Fields) -> Fields:
+def log_in(fleet: Requester, user: Fields) -> Fields:
     key = new_id()
-    fields = {"login": person["login"].upper(), "password": person["password"]}  # a login is the same in any case
+    fields = {"login": user["login"].upper(), "password": user["password"]}  # a login is the same in any case
     tokens = fleet.request("auth.session.login", fields, idempotency_key=key)["tokens"]
     again = fleet.request("auth.session.login", fields, idempotency_key=key)["tokens"]
     wrong = code_of(lambda: fleet.request("auth.session.login", {**fields, "password": "a wrong password"}))
@@ -234,12 +234,12 @@ def deceive(fleet: Requester) -> None:
     say("was deceived", ignored=fleet.ignored - before, told=told, genuine={"code": genuine.code, "authentic": genuine.authentic})
 
 
-def mistrust(given: Fields, person: Fields) -> None:
+def mistrust(given: Fields, user: Fields) -> None:
     """A service that was told another thumbprint seals nothing, and takes no token."""
     settings = Settings(**{**given, "fleet_id": "b917Uo0YbOJGxKEONUIxEtQyxrY1jFVwDoEDvbSTbMs"})
     keys = FleetKeys(settings)
     fleet = Requester(settings, keys)
-    login = {"login": person["login"], "password": person["password"]}
+    login = {"login": user["login"], "password": user["password"]}
     say("mistrusted", asked=code_of(lambda: fleet.request("auth.session.login", login)), believes=keys.any_signing)
     for each in (fleet, keys):
         each.close()
@@ -247,19 +247,19 @@ def mistrust(given: Fields, person: Fields) -> None:
 
 def main() -> None:
     given = json.loads(sys.stdin.readline())
-    settings, person = Settings(**given["settings"]), given["person"]
+    settings, user = Settings(**given["settings"]), given["user"]
     events, reports = Seen(), Seen()
     keys = FleetKeys(settings)
     verifier = Verifier(settings, keys)
     readers = [events_of(settings, events), fleet_of(settings, reports)]
     fleet = Requester(settings, keys)
 
-    registered = register(fleet, person)
+    registered = register(fleet, user)
     user_id = registered["userId"]
     token = json.loads(sys.stdin.readline())["token"]
-    confirmed = confirm(fleet, token, registered["registrationSecret"], person["password"])
+    confirmed = confirm(fleet, token, registered["registrationSecret"], user["password"])
 
-    tokens = log_in(fleet, person)
+    tokens = log_in(fleet, user)
     access = {"accessToken": tokens["accessToken"]}
     identity = fleet.request("auth.session.inspect", access)
     say("inspected", **{name: identity[name] for name in ("userId", "login", "isActive", "isVerified", "roles", "sessionId")})
@@ -274,7 +274,7 @@ def main() -> None:
 
     attack(fleet, tokens["accessToken"])
     deceive(fleet)
-    mistrust(given["settings"], person)
+    mistrust(given["settings"], user)
     before = code_of(lambda: verifier.verify(tokens["accessToken"]))
     fleet.request("auth.session.logout", access)
     code, took_ms = until_refused(lambda: verifier.verify(tokens["accessToken"]))

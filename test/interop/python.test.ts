@@ -23,18 +23,18 @@ test("a machine without Python is told what to install", async () => {
 
 type Steps = Record<string, Record<string, unknown>>;
 
-/** Speaks with journey.py: gives it the fleet, a person and the confirmation token, and gathers its steps. */
-async function journey(fleet: TestFleet, person: TestUser): Promise<Steps> {
+/** Speaks with journey.py: gives it the fleet, a user and the confirmation token, and gathers its steps. */
+async function journey(fleet: TestFleet, user: TestUser): Promise<Steps> {
   const { child } = startPython({ python, script: "journey.py", name: fleet.name });
   const tell = (line: object): void => void child.stdin.write(`${JSON.stringify(line)}\n`);
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   const complaints = text(child.stderr);
   const steps: Steps = {};
-  tell({ settings: settingsOf(fleet), person });
+  tell({ settings: settingsOf(fleet), user });
   for await (const line of createInterface({ input: child.stdout })) {
     const { step, ...what } = JSON.parse(line) as { step: string };
     steps[step] = what;
-    if (step === "registered") tell({ token: await fleet.confirmationToken(person.username) });
+    if (step === "registered") tell({ token: await fleet.confirmationToken(user.username) });
   }
   if ((await ended) !== 0) throw new Error(`journey.py ended after [${Object.keys(steps)}]:\n${await complaints}`);
   return steps;
@@ -56,15 +56,15 @@ describe.each([
 ])("a service in Python, with a fleet $kind,", ({ noSeal, addresses }) => {
   let fleet: TestFleet;
   let requests: Mailbox;
-  let person: TestUser;
+  let user: TestUser;
   let steps: Steps;
   const told = (step: string, name: string): unknown => ({ ...steps[step] })[name];
   beforeAll(async () => {
     fleet = await testFleet(await addresses());
     requests = mailbox(fleet.kafka, ["auth.account.register", "auth.session.login"]);
     await requests.ready;
-    person = newUser("py");
-    steps = await journey(fleet, person);
+    user = newUser("py");
+    steps = await journey(fleet, user);
   }, 120_000);
   afterAll(() => fleet.close());
 
@@ -106,7 +106,7 @@ describe.each([
   test("is told by the fleet whose token it has, and when it asks too late", () => {
     expect(steps["inspected"]).toEqual({
       userId: told("registered", "userId"),
-      login: person.login,
+      login: user.login,
       isActive: true,
       isVerified: true,
       roles: [],
@@ -118,7 +118,7 @@ describe.each([
   test("verifies the token by itself, knows how old its knowledge is, and refuses a forged one", () => {
     expect(steps["verified"]).toEqual({
       userId: told("registered", "userId"),
-      login: person.login,
+      login: user.login,
       sessionId: told("logged in", "sessionId"),
       ageMs: expect.any(Number),
       forged: { code: "TOKEN_INVALID" },
@@ -179,14 +179,14 @@ describe.each([
   });
 
   test("put no secret on the broker", () => {
-    const login = person.login.toUpperCase();
+    const login = user.login.toUpperCase();
     const mine = ["auth.account.register", "auth.session.login"].flatMap((topic) =>
-      requests.all(topic).filter(({ value }) => new RegExp(`${person.login}|${login}`).test(String(value))),
+      requests.all(topic).filter(({ value }) => new RegExp(`${user.login}|${login}`).test(String(value))),
     );
     expect(mine).toHaveLength(9); // four to register, five to log in
     for (const { value } of mine) {
       expect(String(value)).toMatch(/eyJ[\w-]+\.[\w-]+\.[\w-]+\.[\w-]+\.[\w-]+/);
-      expect(String(value)).not.toContain(person.password);
+      expect(String(value)).not.toContain(user.password);
     }
   });
 });

@@ -60,9 +60,9 @@ async function dataKeys(env = own.env): Promise<Shown[]> {
 }
 
 /** A login that may be repeated. */
-function login(person: TestUser, idempotencyKey = randomBytes(16).toString("hex")) {
-  const ask = (password = person.password) =>
-    fleet.client.request("auth.session.login", { login: person.login, password }, { idempotencyKey });
+function login(user: TestUser, idempotencyKey = randomBytes(16).toString("hex")) {
+  const ask = (password = user.password) =>
+    fleet.client.request("auth.session.login", { login: user.login, password }, { idempotencyKey });
   return { ask, key: Buffer.from(`\0${idempotencyKey}`) };
 }
 
@@ -78,14 +78,14 @@ async function keptWith(key: Buffer): Promise<[number, number]> {
 const refresh = (refreshToken: string) => fleet.client.request("auth.session.refresh", { refreshToken });
 
 /** The worker looks at the keys every second, and those of a rotation are some seconds old before they are used. */
-async function turned(person: TestUser): Promise<void> {
+async function turned(user: TestUser): Promise<void> {
   const last = Math.max(...(await dataKeys()).map(({ id }) => Number(id)));
   // Nothing is made while the last ones are so new that not everybody knows them.
   await until("data keys are made", async () =>
     /^made data key \d+ for inbox$/m.test((await called(["keys", "rotate", "--use", "data"], own.env)).stdout),
   );
   await until("answers are kept under the new keys", async () => {
-    const one = login(person);
+    const one = login(user);
     await one.ask();
     const [encrypted, print] = await keptWith(one.key);
     return encrypted > last && print > last;
@@ -96,22 +96,22 @@ async function turned(person: TestUser): Promise<void> {
 
 describe("across a rotation", () => {
   const home = { ip: "192.0.2.77", device: "laptop" };
-  let person: Confirmed;
+  let user: Confirmed;
   let gone: Confirmed;
   let before: { answer: unknown; wrong: string; once: ReturnType<typeof login>; refused: ReturnType<typeof login> };
   const waiting = newUser();
   beforeAll(async () => {
-    person = await confirmed(fleet);
+    user = await confirmed(fleet);
     gone = await confirmed(fleet);
     const { accessToken } = gone.tokens;
     await fleet.client.request("auth.account.delete", { accessToken, password: gone.password });
-    const { login: name, password } = person;
+    const { login: name, password } = user;
     await fleet.client.request("auth.session.login", { login: name, password, client: home });
-    const [once, refused] = [login(person), login(person)];
+    const [once, refused] = [login(user), login(user)];
     before = { once, refused, answer: await once.ask(), wrong: await refusalOf(refused.ask("not the one")) };
     await end(own.processes.get("relay-1")!);
     await registered(fleet, waiting); // its mail waits in the outbox
-    await turned(person);
+    await turned(user);
     await own.start("relay", "relay-2");
   }, 60_000);
 
@@ -123,7 +123,7 @@ describe("across a rotation", () => {
       "INVALID_CREDENTIALS",
     ]);
     expect(await refusalOf(once.ask("another"))).toBe("IDEMPOTENCY_CONFLICT");
-    const after = login(person);
+    const after = login(user);
     const first = await after.ask();
     expect(await after.ask()).toEqual(first);
     expect(await keptWith(after.key)).not.toEqual(await keptWith(once.key)); // the control
@@ -131,17 +131,17 @@ describe("across a rotation", () => {
 
   test("a device stays known, and a login that was given up stays taken", async () => {
     const fromHome = (password: string) =>
-      fleet.client.request("auth.session.login", { login: person.login, password, client: home });
+      fleet.client.request("auth.session.login", { login: user.login, password, client: home });
     await fleet.sql.query(
       `INSERT INTO login_attempts (limiter_key, user_id, attempts) SELECT limiter_key, $1, array_fill(ROW('\\x00', 'network', '\\x00', now())::attempt, ARRAY[100])
        FROM login_attempts WHERE user_id = $1 ON CONFLICT (limiter_key) DO UPDATE SET attempts = excluded.attempts`,
-      [person.id],
+      [user.id],
     );
-    expect(await fromHome(person.password)).toMatchObject({ tokens: { userId: person.id } });
+    expect(await fromHome(user.password)).toMatchObject({ tokens: { userId: user.id } });
     // The control: from elsewhere the right password has to wait.
-    const elsewhere = { login: person.login, password: person.password, client: { ip: "198.51.100.9" } };
+    const elsewhere = { login: user.login, password: user.password, client: { ip: "198.51.100.9" } };
     expect(await refusalOf(fleet.client.request("auth.session.login", elsewhere))).toBe("THROTTLED");
-    await fleet.sql.query("DELETE FROM login_attempts WHERE user_id = $1", [person.id]);
+    await fleet.sql.query("DELETE FROM login_attempts WHERE user_id = $1", [user.id]);
     expect(await refusalOf(fleet.client.request("auth.account.register", { ...newUser(), login: gone.login }))).toBe(
       "LOGIN_TAKEN",
     );
@@ -155,14 +155,14 @@ describe("across a rotation", () => {
   });
 
   test("a session goes on in its chain: the parent gets the same successor, an older token is known, a forged one is not", async () => {
-    const { refreshToken: oldest, sessionId } = person.tokens;
+    const { refreshToken: oldest, sessionId } = user.tokens;
     const second = await refresh(oldest);
     expect((await refresh(oldest)).refreshToken).toBe(second.refreshToken);
     const third = await refresh(second.refreshToken);
     expect(await refusalOf(refresh(newOpaque(sessionId).token))).toBe("TOKEN_INVALID");
     expect(await refusalOf(refresh(oldest))).toBe("REFRESH_REUSED");
     expect(await refusalOf(refresh(third.refreshToken))).toBe("SESSION_REVOKED");
-    const fresh = await loggedIn(fleet, person); // opened with the new key
+    const fresh = await loggedIn(fleet, user); // opened with the new key
     const { refreshToken } = await refresh(fresh.refreshToken);
     await refresh(refreshToken);
     expect(await refusalOf(refresh(fresh.refreshToken))).toBe("REFRESH_REUSED");
@@ -170,8 +170,8 @@ describe("across a rotation", () => {
 });
 
 test("a worker that meets a key it has not loaded loads it, and carries the request out", async () => {
-  const person = await confirmed(fleet);
-  const sessions = await Promise.all(Array.from({ length: 3 }, () => loggedIn(fleet, person)));
+  const user = await confirmed(fleet);
+  const sessions = await Promise.all(Array.from({ length: 3 }, () => loggedIn(fleet, user)));
   for (const { sessionId, refreshToken } of sessions) {
     await rotateDataKeys(partsOf(own.env), ["refresh"]);
     const { rows } = await fleet.sql.query("SELECT max(id) AS id FROM data_keys WHERE purpose = 'refresh'");
@@ -190,8 +190,8 @@ test("a worker that meets a key it has not loaded loads it, and carries the requ
 });
 
 test("the master key is changed step by step, and the old one can be dropped", async () => {
-  const person = await confirmed(fleet);
-  const once = login(person);
+  const user = await confirmed(fleet);
+  const once = login(user);
   const answer = await once.ask();
   const old = own.env["AUTH_MASTER_KEY"]!;
   const fresh = `t2:${randomBytes(32).toString("base64")}`;
@@ -211,11 +211,11 @@ test("the master key is changed step by step, and the old one can be dropped", a
   ]);
   own.env["AUTH_MASTER_KEY"] = fresh;
   expect(await once.ask()).toEqual(answer); // by a process that never had the old one
-  expect(await refresh(person.tokens.refreshToken)).toMatchObject({ sessionId: person.tokens.sessionId });
+  expect(await refresh(user.tokens.refreshToken)).toMatchObject({ sessionId: user.tokens.sessionId });
 }, 60_000);
 
 test("old keys go when no row needs them, private keys move to the current one, and sessions keep theirs", async () => {
-  const person = await confirmed(fleet);
+  const user = await confirmed(fleet);
   const { id: first } = (await dataKeys()).find(({ purpose }) => purpose === "signing")!;
   const later = (days: number) =>
     partsOf(own.env, { ...systemClock, now: () => systemClock.now() + days * 86_400_000 });
@@ -234,7 +234,7 @@ test("old keys go when no row needs them, private keys move to the current one, 
   expect([counts("inbox"), counts("fingerprint"), counts("outbox")]).toEqual([1, 1, 1]);
   expect(left.map(({ id }) => Number(id))).toEqual(expect.arrayContaining(named.map(({ id }) => id)));
   expect(done).toContainEqual(`removed data key ${first} for signing: nothing needs it`);
-  expect(await refresh(person.tokens.refreshToken)).toMatchObject({ sessionId: person.tokens.sessionId });
+  expect(await refresh(user.tokens.refreshToken)).toMatchObject({ sessionId: user.tokens.sessionId });
   const keys = await loadFleetKeys(pool, later(0).master, quiet); // the private keys open
   keys.stop();
   // Turning again changes nothing, and a key that sessions need is refused.

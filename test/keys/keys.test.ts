@@ -181,7 +181,7 @@ describe("the root key", () => {
   });
 });
 
-test("keys list shows people a table, keys rotate refuses a use that is none", async () => {
+test("keys list prints a table, and keys rotate refuses an unknown use", async () => {
   const { stdout } = await called(["keys", "list"], own.env);
   expect(stdout.split("\n")[0]).toMatch(/^use +state +alg +kid +createdAt/);
   const wrong = await called(["keys", "rotate", "--use", "both"], own.env);

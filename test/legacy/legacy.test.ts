@@ -38,32 +38,32 @@ async function eventsOf(id: number): Promise<string[]> {
 
 describe("delete and admin_delete_user", () => {
   test.each(["delete", "admin_delete_user"])("%s deletes the account and ends its sessions", async (topic) => {
-    const person = await confirmed(fleet);
-    await send(topic, [{ id: person.id }]);
-    await until("the user is gone", async () => !(await exists(person.id)));
+    const user = await confirmed(fleet);
+    await send(topic, [{ id: user.id }]);
+    await until("the user is gone", async () => !(await exists(user.id)));
     expect(
-      await refusalOf(fleet.client.request("auth.session.inspect", { accessToken: person.tokens.accessToken })),
+      await refusalOf(fleet.client.request("auth.session.inspect", { accessToken: user.tokens.accessToken })),
     ).toBe("SESSION_REVOKED");
     expect(
-      await refusalOf(fleet.client.request("auth.session.refresh", { refreshToken: person.tokens.refreshToken })),
+      await refusalOf(fleet.client.request("auth.session.refresh", { refreshToken: user.tokens.refreshToken })),
     ).toBe("SESSION_REVOKED");
-    expect(await refusalOf(loggedIn(fleet, person))).toBe("INVALID_CREDENTIALS");
-    expect((await eventsOf(person.id)).at(-1)).toBe("UserDeleted");
+    expect(await refusalOf(loggedIn(fleet, user))).toBe("INVALID_CREDENTIALS");
+    expect((await eventsOf(user.id)).at(-1)).toBe("UserDeleted");
   });
 
   test("an id that is gone, that never was, or that nobody can have changes nothing and stops nothing", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     await send("delete", [
       { id: 999_999_999 },
       { id: 0 },
       { id: -1 },
       { id: 1.5 },
       { id: 1e300 },
-      { id: person.id },
-      { id: person.id },
+      { id: user.id },
+      { id: user.id },
     ]);
-    await until("the record behind them was handled", async () => !(await exists(person.id)));
-    expect((await eventsOf(person.id)).filter((kind) => kind === "UserDeleted")).toHaveLength(1);
+    await until("the record behind them was handled", async () => !(await exists(user.id)));
+    expect((await eventsOf(user.id)).filter((kind) => kind === "UserDeleted")).toHaveLength(1);
   });
 });
 
@@ -71,10 +71,10 @@ test.each<[string, Record<string, Buffer | Buffer[]>]>([
   ["twice", { traceparent: [Buffer.from("a"), Buffer.from("b")] }],
   ["that is no text", { traceparent: Buffer.from([0, 255]), tracestate: Buffer.from([0]) }],
 ])("a traceparent %s stops nothing", async (_, headers) => {
-  const person = await confirmed(fleet);
-  const value = Buffer.from(JSON.stringify({ id: person.id }));
+  const user = await confirmed(fleet);
+  const value = Buffer.from(JSON.stringify({ id: user.id }));
   await fleet.kafka.produce([{ topic: "delete", key: null, value, headers }]);
-  await until("the user is gone", async () => !(await exists(person.id)));
+  await until("the user is gone", async () => !(await exists(user.id)));
 });
 
 test("control: a trace that was handed on as it came would be a fault of the statement", async () => {
@@ -82,7 +82,7 @@ test("control: a trace that was handed on as it came would be a fault of the sta
 });
 
 test("a decoy is nobody, whatever the platform says of its id", async () => {
-  const person = await confirmed(fleet);
+  const user = await confirmed(fleet);
   const { rows } = await fleet.sql.query<{ id: number }>(`
     INSERT INTO users (id, login, login_key, username, email, email_key, decoy)
     SELECT id, 'decoy' || id, 'decoy' || id, 'decoy', '', '', true FROM (SELECT nextval('user_ids') AS id) AS next
@@ -90,10 +90,10 @@ test("a decoy is nobody, whatever the platform says of its id", async () => {
   const decoy = rows[0]!.id;
   for (const topic of ["delete", "admin_delete_user", "check_verified", "admin_ban_user"])
     await send(topic, [{ id: decoy }]);
-  await send("admin_ban_user", [{ id: person.id }]);
-  await until("the ban behind it was carried out", async () => (await eventsOf(person.id)).includes("UserBanned"));
-  await send("delete", [{ id: person.id }]);
-  await until("so was the deletion", async () => !(await exists(person.id))); // the control
+  await send("admin_ban_user", [{ id: user.id }]);
+  await until("the ban behind it was carried out", async () => (await eventsOf(user.id)).includes("UserBanned"));
+  await send("delete", [{ id: user.id }]);
+  await until("so was the deletion", async () => !(await exists(user.id))); // the control
   expect([await exists(decoy), await eventsOf(decoy)]).toEqual([true, []]);
 });
 
@@ -120,38 +120,38 @@ describe("admin_ban_user", () => {
   };
 
   async function bannedByTopic(): Promise<Confirmed> {
-    const person = await confirmed(fleet);
-    await send("admin_ban_user", [{ id: person.id }], Buffer.from(String(person.id)));
-    await until("the ban", () => banned(person.id).then(Boolean));
-    return person;
+    const user = await confirmed(fleet);
+    await send("admin_ban_user", [{ id: user.id }], Buffer.from(String(user.id)));
+    await until("the ban", () => banned(user.id).then(Boolean));
+    return user;
   }
 
   test("bans, ends all sessions, and the next record lifts the ban", async () => {
-    const person = await bannedByTopic();
+    const user = await bannedByTopic();
     expect(
-      await refusalOf(fleet.client.request("auth.session.inspect", { accessToken: person.tokens.accessToken })),
+      await refusalOf(fleet.client.request("auth.session.inspect", { accessToken: user.tokens.accessToken })),
     ).toBe("SESSION_REVOKED");
     expect(
-      await refusalOf(fleet.client.request("auth.session.refresh", { refreshToken: person.tokens.refreshToken })),
+      await refusalOf(fleet.client.request("auth.session.refresh", { refreshToken: user.tokens.refreshToken })),
     ).toBe("SESSION_REVOKED");
-    expect(await refusalOf(loggedIn(fleet, person))).toBe("BANNED");
-    await send("admin_ban_user", [{ id: person.id }]);
-    await until("the ban is lifted", async () => !(await banned(person.id)));
-    expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
-    expect((await eventsOf(person.id)).filter((kind) => /Ban/i.test(kind))).toEqual(["UserBanned", "UserUnbanned"]);
+    expect(await refusalOf(loggedIn(fleet, user))).toBe("BANNED");
+    await send("admin_ban_user", [{ id: user.id }]);
+    await until("the ban is lifted", async () => !(await banned(user.id)));
+    expect(await loggedIn(fleet, user)).toMatchObject({ userId: user.id });
+    expect((await eventsOf(user.id)).filter((kind) => /Ban/i.test(kind))).toEqual(["UserBanned", "UserUnbanned"]);
     expect(
-      await refusalOf(fleet.client.request("auth.session.refresh", { refreshToken: person.tokens.refreshToken })),
+      await refusalOf(fleet.client.request("auth.session.refresh", { refreshToken: user.tokens.refreshToken })),
     ).toBe("SESSION_REVOKED");
   });
 
   test("two records in a row toggle twice", async () => {
-    const person = await confirmed(fleet);
-    await send("admin_ban_user", [{ id: person.id }, { id: person.id }]);
+    const user = await confirmed(fleet);
+    await send("admin_ban_user", [{ id: user.id }, { id: user.id }]);
     await until(
       "both records were handled",
-      async () => (await eventsOf(person.id)).filter((kind) => /Ban/i.test(kind)).length === 2,
+      async () => (await eventsOf(user.id)).filter((kind) => /Ban/i.test(kind)).length === 2,
     );
-    expect(await banned(person.id)).toBe(false);
+    expect(await banned(user.id)).toBe(false);
   });
 });
 
@@ -165,11 +165,11 @@ describe("a body that cannot be read", () => {
     ["an id that is no number", '{"id":"12"}'],
     ["an id of null", '{"id":null}'],
   ])("%s goes to the dead letters, and the partition moves on", async (_what, body) => {
-    const person = await confirmed(fleet);
-    const key = Buffer.from(`key-${person.login}`);
+    const user = await confirmed(fleet);
+    const key = Buffer.from(`key-${user.login}`);
     await send("delete", [body], key);
-    await send("delete", [{ id: person.id }]);
-    await until("the record behind it was handled", async () => !(await exists(person.id)));
+    await send("delete", [{ id: user.id }]);
+    await until("the record behind it was handled", async () => !(await exists(user.id)));
     const letter = await fleet.mails.last("auth.dead-letter", (record) => record.key?.equals(key) === true);
     expect(String(letter.value ?? "")).toBe(body);
     expect(String(letter.headers["auth-dlq-topic"])).toBe("delete");

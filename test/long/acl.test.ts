@@ -132,8 +132,8 @@ test("a fleet works under the ACLs that are printed, and nobody may do more", as
   });
 
   const gateway = await connectGateway(own.grpc);
-  const person = newUser();
-  expect(await gateway.call("CreateUser", { ...person })).toMatchObject({ status: "OK" });
+  const user = newUser();
+  expect(await gateway.call("CreateUser", { ...user })).toMatchObject({ status: "OK" });
   gateway.close();
 
   const client = connect({
@@ -143,7 +143,7 @@ test("a fleet works under the ACLs that are printed, and nobody may do more", as
     topicPrefix: own.prefix,
     sasl: sasl("gateway"),
   });
-  expect((await refused(client.session.login({ login: person.login, password: person.password }))).code).toBe(
+  expect((await refused(client.session.login({ login: user.login, password: user.password }))).code).toBe(
     "NOT_CONFIRMED",
   );
   const names: string[] = [];
@@ -156,7 +156,7 @@ test("a fleet works under the ACLs that are printed, and nobody may do more", as
   expect(await writes("platform", "delete")).toBe("ok");
   const operator = { ...own.env, ...as("authctl") };
   for (const line of ["users show", "topics", "lag", "top", "dlq list"]) {
-    const args = line === "users show" ? [...line.split(" "), person.login] : line.split(" ");
+    const args = line === "users show" ? [...line.split(" "), user.login] : line.split(" ");
     expect([line, (await called(args, operator)).code]).toEqual([line, 0]);
   }
 

@@ -55,13 +55,13 @@ test("each record gets its one answer or its one dead letter, and nothing else i
 describe("the controls: a run finds", () => {
   test.each<[string, FaultName[], Partial<RunOptions>, RegExp]>([
     [
-      "batches that are unpacked however large they are",
+      "that batches of any size are unpacked",
       ["unpacked-without-bound"],
       { unreadableEvery: 5, kinds: { noSeal: 1 } },
       /grew from \d+ to \d+ MiB|event loop was held/,
     ],
     [
-      "counts in Avro that are believed",
+      "that counts in Avro are believed",
       ["avro-believed"],
       { records: 150, mostClaimed: 30_000_000, kinds: { avro: 1 } }, // held for a second each time, and not for good
       /event loop was held for \d+ ms/,

@@ -1,5 +1,5 @@
 // A million users of an old service, with a kill -9 on the way, in one run of authctl as an operator calls it. Prints
-// what it took. People of each algorithm log in afterwards.
+// what it took. Users of each algorithm log in afterwards.
 import { readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";

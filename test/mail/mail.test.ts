@@ -28,21 +28,21 @@ afterAll(async () => {
 });
 
 /** Registered and confirmed: has the address. */
-async function confirmedHere(person = newUser()) {
-  await fleet.client.request("auth.account.register", person);
-  const token = await mailedToken(fleet, person.email, "confirm");
-  return { ...person, tokens: await fleet.client.request("auth.account.confirm", { token, ...byPassword(person) }) };
+async function confirmedHere(user = newUser()) {
+  await fleet.client.request("auth.account.register", user);
+  const token = await mailedToken(fleet, user.email, "confirm");
+  return { ...user, tokens: await fleet.client.request("auth.account.confirm", { token, ...byPassword(user) }) };
 }
 
 test("registering sends a mail whose token is sealed, and confirms the account", async () => {
-  const person = newUser();
+  const user = newUser();
   const answered = { userId: null, confirmationSent: true, registrationSecret: expect.stringMatching(/^[\w-]{43}$/) };
-  expect(await fleet.client.request("auth.account.register", person)).toEqual(answered);
-  const mail = await mailTo(fleet, person.email, "confirm");
+  expect(await fleet.client.request("auth.account.register", user)).toEqual(answered);
+  const mail = await mailTo(fleet, user.email, "confirm");
   const { token, username } = await openMail(fleet, mail);
-  expect(username).toBe(person.username);
+  expect(username).toBe(user.username);
   expect(
-    await fleet.client.request("auth.account.confirm", { token: String(token), ...byPassword(person) }),
+    await fleet.client.request("auth.account.confirm", { token: String(token), ...byPassword(user) }),
   ).toMatchObject({
     sessionId: expect.any(String),
   });
@@ -50,8 +50,8 @@ test("registering sends a mail whose token is sealed, and confirms the account",
 
 test("a mail says from which address it was asked for, and no other word of whoever asked", async () => {
   const client = { ip: "203.0.113.7", userAgent: "Browser/1.0", device: "Kitchen laptop" };
-  const person = { ...newUser(), client };
-  const { email, login, username } = await confirmedHere(person);
+  const user = { ...newUser(), client };
+  const { email, login, username } = await confirmedHere(user);
   const confirmation = await openMail(fleet, await mailTo(fleet, email, "confirm"));
   expect(confirmation).toEqual({ username, login, token: expect.any(String), requestAddress: client.ip });
   await fleet.client.request("auth.account.register", { ...newUser(), email, client });
@@ -93,8 +93,8 @@ test("every mail is in its receiver's own language: also one that somebody else'
 });
 
 test("the outbox keeps neither token nor address in clear", async () => {
-  const person = newUser();
-  await fleet.client.request("auth.account.register", person);
+  const user = newUser();
+  await fleet.client.request("auth.account.register", user);
   const { rows } = await fleet.sql.query<{ body: object; secret: Buffer | null }>(
     "SELECT body, secret FROM outbox WHERE topic = 'auth.mail'",
   );
@@ -245,9 +245,9 @@ test("with AUTH_MAIL_SEAL_KEY a mailer outside opens it with any JOSE library, a
   await own.start("relay", "relay-outside", {
     AUTH_MAIL_SEAL_KEY: JSON.stringify({ ...jwk, use: "enc", kid: "ours" }),
   });
-  const person = newUser();
-  await fleet.client.request("auth.account.register", person);
-  const mail = await mailTo(fleet, person.email, "confirm");
+  const user = newUser();
+  await fleet.client.request("auth.account.register", user);
+  const mail = await mailTo(fleet, user.email, "confirm");
   const { plaintext, protectedHeader } = await compactDecrypt(mail.sealed, privateKey);
   expect(protectedHeader).toMatchObject({
     alg: "ECDH-ES+A256KW",
@@ -255,10 +255,10 @@ test("with AUTH_MAIL_SEAL_KEY a mailer outside opens it with any JOSE library, a
     kid: await calculateJwkThumbprint(jwk),
   });
   const { token, username, ...inside } = JSON.parse(Buffer.from(plaintext).toString()) as Record<string, string>;
-  expect(username).toBe(person.username);
+  expect(username).toBe(user.username);
   const { mailId, at, kind, to, locale } = mail;
   expect(inside).toMatchObject({ mailId, at: String(at), kind, to, locale }); // what a mailer compares with the record
   await expect(openMail(fleet, mail)).rejects.toThrow(); // the control: the fleet's own mails it opens, above
-  const answer = await fleet.client.request("auth.account.confirm", { token: token!, ...byPassword(person) });
+  const answer = await fleet.client.request("auth.account.confirm", { token: token!, ...byPassword(user) });
   expect(answer.sessionId).toEqual(expect.any(String));
 }, 30_000);

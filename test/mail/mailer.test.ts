@@ -59,9 +59,9 @@ afterAll(async () => {
   await smtp.close();
 }, 60_000);
 
-async function registered(person: TestUser = newUser()): Promise<TestUser> {
-  await fleet.client.request("auth.account.register", person);
-  return person;
+async function registered(user: TestUser = newUser()): Promise<TestUser> {
+  await fleet.client.request("auth.account.register", user);
+  return user;
 }
 
 const addressedTo =
@@ -90,18 +90,18 @@ async function repeated(...names: string[]): Promise<number> {
 }
 
 test("a link in a mail confirms an account, and another one sets a new password", async () => {
-  const person = await registered();
-  const [mail] = await smtp.to(person.email);
+  const user = await registered();
+  const [mail] = await smtp.to(user.email);
   const token = /https:\/\/example\.com\/confirm\?token=(\S+)/.exec(textPart(mail!))![1]!;
-  await fleet.client.request("auth.account.confirm", { token, ...byPassword(person) });
-  await fleet.client.request("auth.password.forgot", { email: person.email });
-  const second = (await smtp.to(person.email, 2))[1]!;
-  expect(textPart(second)).toContain(`Здравствуйте, ${person.username}!`);
+  await fleet.client.request("auth.account.confirm", { token, ...byPassword(user) });
+  await fleet.client.request("auth.password.forgot", { email: user.email });
+  const second = (await smtp.to(user.email, 2))[1]!;
+  expect(textPart(second)).toContain(`Здравствуйте, ${user.username}!`);
   const reset = /https:\/\/example\.com\/reset\?token=(\S+)/.exec(textPart(second))![1]!;
-  const newPassword = `a new ${person.password}`;
+  const newPassword = `a new ${user.password}`;
   await fleet.client.request("auth.password.reset", { token: reset, newPassword });
-  expect(textPart((await smtp.to(person.email, 3))[2]!)).toContain("Все сеансы завершены");
-  expect(await loggedIn(fleet, { ...person, password: newPassword })).toMatchObject({ sessionId: expect.any(String) });
+  expect(textPart((await smtp.to(user.email, 3))[2]!)).toContain("Все сеансы завершены");
+  expect(await loggedIn(fleet, { ...user, password: newPassword })).toMatchObject({ sessionId: expect.any(String) });
 });
 
 test("a mail is in the language its receiver gave, and in the fleet's where there is no text in that", async () => {
@@ -114,35 +114,35 @@ test("a mail is in the language its receiver gave, and in the fleet's where ther
 });
 
 test("a record that comes again, to any mailer, is one mail", async () => {
-  const person = await registered();
-  await smtp.to(person.email);
-  const record = await recordTo(person.email);
+  const user = await registered();
+  await smtp.to(user.email);
+  const record = await recordTo(user.email);
   for (let time = 0; time < 5; time += 1) await again({ ...record, key: Buffer.from(`other key ${time}`) });
   await until("all five were looked at", async () => (await repeated("mailer-1", "mailer-2")) === 5);
-  expect(await smtp.to(person.email)).toHaveLength(1);
+  expect(await smtp.to(user.email)).toHaveLength(1);
   const other = await registered(); // the control: another mail is another one
   expect(await smtp.to(other.email)).toHaveLength(1);
 });
 
 test("what the server does not take for now is sent when it does, once", async () => {
-  const person = newUser();
-  smtp.manners.set(person.email, { code: 451, at: "body" });
+  const user = newUser();
+  smtp.manners.set(user.email, { code: 451, at: "body" });
   const before = smtp.bodies;
-  await registered(person);
+  await registered(user);
   await until("it was tried", () => smtp.bodies > before);
-  smtp.manners.delete(person.email);
-  expect(await smtp.to(person.email)).toHaveLength(1);
+  smtp.manners.delete(user.email);
+  expect(await smtp.to(user.email)).toHaveLength(1);
 });
 
 test("what the server refuses for good is a dead letter; replayed, it is sent", async () => {
-  const person = newUser();
-  smtp.manners.set(person.email, { code: 550, at: "receiver" });
-  await registered(person);
-  const letter = await letterOf(person.email);
+  const user = newUser();
+  smtp.manners.set(user.email, { code: 550, at: "receiver" });
+  await registered(user);
+  const letter = await letterOf(user.email);
   expect(reasonOf(letter)).toMatch(/550/);
-  smtp.manners.delete(person.email);
+  smtp.manners.delete(user.email);
   await replayed(letter);
-  expect(await smtp.to(person.email)).toHaveLength(1);
+  expect(await smtp.to(user.email)).toHaveLength(1);
 });
 
 test("an internationalised domain is in ASCII in the envelope and in the header, also where a record has it in Unicode", async () => {
@@ -156,14 +156,14 @@ test("an internationalised domain is in ASCII in the envelope and in the header,
 });
 
 test("a mail that has no use any more is a dead letter", async () => {
-  const person = await registered();
-  await smtp.to(person.email);
-  const record = await recordTo(person.email);
+  const user = await registered();
+  await smtp.to(user.email);
+  const record = await recordTo(user.email);
   await fleet.sql.query("DELETE FROM mail_sent WHERE mail_id = $1", [decodeMail(record).mailId]);
   const secrets = await openMail(fleet, decodeMail(record));
   await again({ ...record, value: await sealedAnew(fleet, record, { at: Date.now() - 3_601_000, secrets }) });
-  expect(reasonOf(await letterOf(person.email))).toContain("it could not be sent while it was of use");
-  expect(await smtp.to(person.email)).toHaveLength(1);
+  expect(reasonOf(await letterOf(user.email))).toContain("it could not be sent while it was of use");
+  expect(await smtp.to(user.email)).toHaveLength(1);
 });
 
 test("garbage, a seal for somebody else and an unknown kind are dead letters, and the partition moves on", async () => {
@@ -192,12 +192,12 @@ test("garbage, a seal for somebody else and an unknown kind are dead letters, an
 
 /** @returns the record of a mail with a link that sets somebody's password, and the link's token */
 async function resetMail(): Promise<{ record: Seen; mail: StoredMail; token: string }> {
-  const person = await registered();
+  const user = await registered();
   const tokenIn = async (each: Seen) => String((await openMail(fleet, decodeMail(each)))["token"]);
-  const token = await tokenIn(await recordTo(person.email));
-  await fleet.client.request("auth.account.confirm", { token, ...byPassword(person) });
-  await fleet.client.request("auth.password.forgot", { email: person.email });
-  const isReset = (each: Seen) => addressedTo(person.email)(each) && decodeMail(each).kind === "reset";
+  const token = await tokenIn(await recordTo(user.email));
+  await fleet.client.request("auth.account.confirm", { token, ...byPassword(user) });
+  await fleet.client.request("auth.password.forgot", { email: user.email });
+  const isReset = (each: Seen) => addressedTo(user.email)(each) && decodeMail(each).kind === "reset";
   const record = await fleet.mails.last("auth.mail", isReset);
   return { record, mail: decodeMail(record), token: await tokenIn(record) };
 }
@@ -239,26 +239,26 @@ describe("whoever can write to auth.mail", () => {
 
 describe("a mailer that is killed between handing a mail over and noting it", () => {
   test("leaves it open whether it went out: it is not sent again by itself, and an operator may", async () => {
-    const person = newUser();
-    smtp.manners.set(person.email, "hold");
+    const user = newUser();
+    smtp.manners.set(user.email, "hold");
     const before = smtp.bodies;
-    await registered(person);
+    await registered(user);
     await until("the server has it", () => smtp.bodies > before);
     for (const name of ["mailer-1", "mailer-2"]) await end(own.processes.get(name)!, "SIGKILL");
-    smtp.manners.delete(person.email);
-    const { mailId } = decodeMail(await recordTo(person.email));
+    smtp.manners.delete(user.email);
+    const { mailId } = decodeMail(await recordTo(user.email));
     await fleet.sql.query("UPDATE mail_sent SET claimed_at = now() - interval '90 seconds' WHERE mail_id = $1", [
       mailId,
     ]);
     await own.start("mailer", "mailer-3");
-    const letter = await letterOf(person.email);
+    const letter = await letterOf(user.email);
     expect(reasonOf(letter)).toContain("it may have gone out; replay it to send it again");
-    expect(smtp.mails.filter(({ to }) => to === person.email)).toEqual([]);
+    expect(smtp.mails.filter(({ to }) => to === user.email)).toEqual([]);
     await replayed(letter);
     await replayed(letter);
-    await smtp.to(person.email);
+    await smtp.to(user.email);
     await until("the second replay is found to be one too many", async () => (await repeated("mailer-3")) >= 1);
-    expect(await smtp.to(person.email)).toHaveLength(1);
+    expect(await smtp.to(user.email)).toHaveLength(1);
   }, 60_000);
 });
 
@@ -294,13 +294,13 @@ test("while no server is there it is not ready and says why; it goes on by itsel
     if (process !== undefined) await end(process);
   }
   await smtp.close();
-  const person = await registered();
-  await recordTo(person.email);
+  const user = await registered();
+  await recordTo(user.email);
   const ready = () => fetch(`${own.http["mailer-4"]}/readyz`);
   await until("it says so", async () => (await ready()).status === 503);
   expect(await (await ready()).json()).toMatchObject({ failing: [{ name: "smtp", reason: expect.any(String) }] });
   smtp = await startSmtp(locked, { ...certificate, port });
-  const [mail, ...others] = await smtp.to(person.email);
+  const [mail, ...others] = await smtp.to(user.email);
   expect(others).toEqual([]);
   expect(textPart(mail!)).toContain("\nВаш Пример, с наилучшими пожеланиями.\n");
   await until("it is ready again", async () => (await ready()).status === 200);

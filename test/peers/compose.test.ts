@@ -140,19 +140,19 @@ async function ok(method: string, request: object): Promise<unknown> {
 }
 
 async function signedUp(): Promise<TestUser & { session: Session }> {
-  const person = newUser("dk");
-  const { login, password, username, email } = person;
+  const account = newUser("dk");
+  const { login, password, username, email } = account;
   expect(await ok("CreateUser", { login, password, username, email })).toEqual({ success: true });
-  const session = (await ok("RegistrationUser", { token_pod: await confirmationToken(person) })) as Session;
-  return { ...person, session };
+  const session = (await ok("RegistrationUser", { token_pod: await confirmationToken(account) })) as Session;
+  return { ...account, session };
 }
 
-let person: TestUser & { session: Session };
+let account: TestUser & { session: Session };
 test(
   "the gateway reaches it by the published port: a user signs up, logs in, refreshes, logs out",
   async () => {
-    person = await signedUp();
-    const { login, password } = person;
+    account = await signedUp();
+    const { login, password } = account;
     const { access_token, cookie } = (await ok("Authenticate", { login, password })) as Session;
     const user = { login, is_active: true, is_verified: true, role: "user" };
     expect(await ok("CurrentUser", { access_token })).toMatchObject(user);
@@ -193,7 +193,7 @@ describe("compose's bridge", () => {
       expect(await keys(deceived)).toMatchObject({ status: 503 });
       expect(JSON.parse((await keys(sound)).body).keys.length).toBeGreaterThan(0);
 
-      const { login, password } = person;
+      const { login, password } = account;
       const answers: Answer[] = [];
       for (const { address } of [deceived, sound]) {
         const own = await connectGateway(address);
@@ -226,7 +226,7 @@ describe("docker kill -s KILL", () => {
   test(
     "of a worker while calls run loses no answer; of both, there is none until the next up",
     async () => {
-      const { login, password, session } = person;
+      const { login, password, session } = account;
       const pending = new Set<Promise<Answer>>();
       const answers: Answer[] = [];
       const one = async (index: number): Promise<void> => {

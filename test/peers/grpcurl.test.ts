@@ -43,8 +43,8 @@ describe.each([
   ["the gateway's definition", definition],
   ["what the bridge tells by reflection", []],
 ])("with %s", (_, how) => {
-  const person = newUser("gc");
-  const { login, password, username, email } = person;
+  const account = newUser("gc");
+  const { login, password, username, email } = account;
 
   test("a user registers, confirms, logs in, is seen, refreshes and logs out", async () => {
     const call = <T>(method: string, request: object) => ok<T>(how, `auth.Auth/${method}`, request);

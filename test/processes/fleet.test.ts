@@ -119,7 +119,7 @@ describe("a second group", () => {
     expect(groups).toEqual(groups.map(([command]) => [command, command === "auth.key.list" ? "others" : "auth", 1]));
   }, 60_000);
 
-  test("is kept from starting by nothing that stands on the feed, and by what stands in the database", async () => {
+  test("starts whatever the feed says, and does not where the database has another group's claim", async () => {
     const { value } = await feed.last("auth.fleet", of("worker"));
     const { ping, info, stats } = JSON.parse(String(value)) as FleetReport;
     const spoofed = {
@@ -143,7 +143,7 @@ describe("a second group", () => {
 });
 
 describe("when nobody serves a command", () => {
-  test("it is refused NO_WORKERS at once, others are served, and it is served again when somebody comes", async () => {
+  test("it is refused NO_WORKERS at once, others are served, and it is served again once a worker of it starts", async () => {
     await end(own.processes.get("worker-5")!);
     await until("the silence is noticed", async () => {
       const refusal = await refused(fleet.client.request("auth.key.list", {}, { timeoutMs: 500 }));

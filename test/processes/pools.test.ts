@@ -69,7 +69,7 @@ describe("more partitions", () => {
 });
 
 describe("more workers than partitions", () => {
-  test("idle quietly, say so, and take over when a holder goes", async () => {
+  test("stay idle, report no partitions, and take over when another worker leaves", async () => {
     const pool = { AUTH_GROUP: "confirmers", AUTH_TOPICS: "auth.account.confirm", AUTH_LEGACY_TOPICS: "false" };
     await end(own.processes.get("worker-1")!);
     await own.start("worker", "worker-2", { AUTH_TOPICS: "!auth.account.confirm" });

@@ -45,8 +45,8 @@ test("a restart of the whole stack keeps users, sessions and schema ids", async 
   const fleet = await startFleet("restart", { stack: addressesOf(stack), processes: ["worker", "relay"] });
   stops.push(() => fleet.stop());
   const before = await testFleet(fleet);
-  const person = await confirmed(before);
-  const session = await loggedIn(before, person);
+  const user = await confirmed(before);
+  const session = await loggedIn(before, user);
   const idsBefore = await schemaIds(addressesOf(stack).registry);
   expect(idsBefore.every((id) => typeof id === "number")).toBe(true);
   await before.close();
@@ -63,12 +63,12 @@ test("a restart of the whole stack keeps users, sessions and schema ids", async 
   stops.push(() => after.close());
   expect(await schemaIds(addressesOf(again).registry)).toEqual(idsBefore);
   expect(await after.client.request("auth.session.inspect", { accessToken: session.accessToken })).toMatchObject({
-    userId: person.id,
+    userId: user.id,
   });
   expect(await after.client.request("auth.session.refresh", { refreshToken: session.refreshToken })).toMatchObject({
-    userId: person.id,
+    userId: user.id,
   });
-  expect(await loggedIn(after, person)).toMatchObject({ userId: person.id });
+  expect(await loggedIn(after, user)).toMatchObject({ userId: user.id });
 }, 180_000);
 
 /** The ports may have changed; the database's name has not. */

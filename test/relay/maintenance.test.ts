@@ -38,8 +38,8 @@ const parts = () => ({
   dataKeys: keys.dataKeys,
 });
 
-const age = (person: Registered, days: number) =>
-  fleet.sql.query("UPDATE users SET created_at = now() - $2 * interval '1 day' WHERE id = $1", [person.id, days]);
+const age = (user: Registered, days: number) =>
+  fleet.sql.query("UPDATE users SET created_at = now() - $2 * interval '1 day' WHERE id = $1", [user.id, days]);
 const isThere = async ({ id }: Registered): Promise<boolean> =>
   (await fleet.sql.query("SELECT FROM users WHERE id = $1", [id])).rowCount === 1;
 

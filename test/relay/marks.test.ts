@@ -25,7 +25,7 @@ const maxAgeMs = 2500;
 let own: Fleet;
 let fleet: TestFleet;
 let feed: Feed;
-let people: Confirmed[];
+let users: Confirmed[];
 beforeAll(async () => {
   own = await startFleet("marks", { processes: [], env: { AUTH_VERIFIER_MAX_AGE: `${maxAgeMs}ms` } });
   await Promise.all([
@@ -35,7 +35,7 @@ beforeAll(async () => {
   ]);
   fleet = await testFleet(own);
   feed = await readFeed(fleet.kafka);
-  people = await users(4);
+  users = await confirmedUsers(4);
 }, 90_000);
 afterAll(async () => {
   await fleet.close();
@@ -43,7 +43,7 @@ afterAll(async () => {
 });
 
 /** One after the other: many hashes at once are more than a busy machine takes on. */
-async function users(count: number): Promise<Confirmed[]> {
+async function confirmedUsers(count: number): Promise<Confirmed[]> {
   const all: Confirmed[] = [];
   for (let one = 0; one < count; one += 1) all.push(await confirmed(fleet));
   return all;
@@ -91,9 +91,9 @@ interface Load {
 async function underLoad(rounds: number): Promise<Load> {
   const replied = new Map<string, { at: number; came: number }>();
   await Promise.all(
-    people.map(async (person) => {
+    users.map(async (user) => {
       for (let round = 0; round < rounds; round += 1) {
-        const { accessToken, sessionId } = await loggedIn(fleet, person);
+        const { accessToken, sessionId } = await loggedIn(fleet, user);
         await logout(accessToken);
         replied.set(`s:${sessionId}`, { at: Date.now(), came: performance.now() });
       }
@@ -121,13 +121,13 @@ async function underLoad(rounds: number): Promise<Load> {
  * A shard whose lock somebody holds, as a relay that hangs would, with a revocation in it; what marks say meanwhile.
  */
 async function besideHeldShard(spanMs?: number): Promise<{ key: string; replied: number; highest: number }> {
-  const [person, bystander] = [await confirmed(fleet), await confirmed(fleet)];
-  if (shardOf(bystander.id) === shardOf(person.id)) throw new Error("the next id is in the next shard");
-  const key = `s:${person.tokens.sessionId}`;
+  const [user, bystander] = [await confirmed(fleet), await confirmed(fleet)];
+  if (shardOf(bystander.id) === shardOf(user.id)) throw new Error("the next id is in the next shard");
+  const key = `s:${user.tokens.sessionId}`;
   const other = new pg.Client({ connectionString: own.env["AUTH_DATABASE_URL"] });
   await other.connect();
-  await other.query("SELECT pg_advisory_lock(hashtext('auth outbox'), $1)", [shardOf(person.id)]);
-  await logout(person.tokens.accessToken);
+  await other.query("SELECT pg_advisory_lock(hashtext('auth outbox'), $1)", [shardOf(user.id)]);
+  await logout(user.tokens.accessToken);
   const replied = Date.now();
   await logout(bystander.tokens.accessToken);
   await feed.first(`s:${bystander.tokens.sessionId}`); // the other shards are published
@@ -144,7 +144,7 @@ describe("marks", () => {
     expect(lies).toEqual([]);
   }, 60_000);
 
-  test("come as often from two relays together as from one: so that one may fail. They rise, and are never of a time to come", async () => {
+  test("come as often from two relays together as from one, rise, and are never ahead of the time", async () => {
     await until("some marks", () => asOfs(0).length > 8);
     for (const partition of feed.marks().keys())
       expect(asOfs(partition)).toEqual(asOfs(partition).toSorted((a, b) => a - b));
@@ -155,21 +155,21 @@ describe("marks", () => {
     expect(median(gaps)).toBeGreaterThan(maxAgeMs / 10);
   }, 30_000);
 
-  test("do not pass a commit that waits for a row", async () => {
-    const person = await confirmed(fleet);
+  test("are not later than a commit that waits for a row", async () => {
+    const user = await confirmed(fleet);
     await marksPass(Date.now());
-    const row = await holdUser(own.env["AUTH_DATABASE_URL"]!, person.id);
-    const call = logout(person.tokens.accessToken);
+    const row = await holdUser(own.env["AUTH_DATABASE_URL"]!, user.id);
+    const call = logout(user.tokens.accessToken);
     await until("the commit waits", async () => (await row.waiting()) > 0);
     const waits = Date.now();
     expect(await watched(waits)).toBeLessThanOrEqual(waits);
     await row.release();
     await call;
     await marksPass(waits);
-    expectMarkedAfter(`s:${person.tokens.sessionId}`, waits);
+    expectMarkedAfter(`s:${user.tokens.sessionId}`, waits);
   }, 30_000);
 
-  test("do not pass a revocation in a shard that a relay holds and does not publish", async () => {
+  test("are not later than a revocation in a shard that a relay holds and does not publish", async () => {
     const { key, replied, highest } = await besideHeldShard();
     expect(highest).toBeLessThanOrEqual(replied);
     await marksPass(replied);
@@ -195,16 +195,16 @@ describe("marks", () => {
   }, 120_000);
 
   test("stand still without a relay, and go on with the next one, behind what was committed meanwhile", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     await Promise.all(["relay-1", "relay-2"].map((name) => end(own.processes.get(name)!)));
     const stopped = Date.now();
-    await logout(person.tokens.accessToken);
+    await logout(user.tokens.accessToken);
     const replied = Date.now();
     expect(await watched(stopped)).toBeLessThanOrEqual(stopped);
     // Its machine's clock is slow, and the database's is fast.
     await own.start("relay", "relay-3", {}, [...clockOff(-tenMinutes), ...without("database-ahead")]);
     await marksPass(replied);
-    expectMarkedAfter(`s:${person.tokens.sessionId}`, replied);
+    expectMarkedAfter(`s:${user.tokens.sessionId}`, replied);
   }, 60_000);
 
   test("go by the broker's time where the machine's clock is ten minutes slow and the database's fast, and the metric says so", async () => {

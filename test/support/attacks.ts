@@ -12,7 +12,7 @@ import { type Confirmed, confirmed } from "./users.ts";
 
 /** What somebody's login was made of, and the record in which it crossed the broker. */
 export interface Genuine {
-  person: Confirmed;
+  user: Confirmed;
   recipient: JsonWebKey;
   header: { kid: string; top: string; rpt: string; rkt: string; jti: string; exp: number };
   all: object;
@@ -34,21 +34,21 @@ const foreignKey = publicText(ephemeralPair());
 const inSeconds = (seconds: number): number => Math.floor(Date.now() / 1000) + seconds;
 
 export async function genuineLogin(fleet: TestFleet): Promise<Genuine> {
-  const person = await confirmed(fleet);
+  const user = await confirmed(fleet);
   const { jwks } = await fleet.client.request("auth.key.list", {});
   const recipient = (JSON.parse(jwks) as { keys: (JsonWebKey & { kid: string; use: string })[] }).keys.find(
     (key) => key.use === "enc",
   )!;
   const replyPair = ephemeralPair();
-  const clear = { login: person.login, rotating: true, client: null };
-  const all = { ...clear, password: person.password };
+  const clear = { login: user.login, rotating: true, client: null };
+  const all = { ...clear, password: user.password };
   const rkt = thumbprint(JSON.parse(publicText(replyPair)) as JWK);
   const jti = randomBytes(16).toString("base64url");
   const header = { kid: recipient.kid, top: topic, rpt: replyTopic, rkt, jti, exp: inSeconds(300) };
   const sealed = forge({ header, content: JSON.stringify(all), recipient });
   const headers = { "auth-reply-key": publicText(replyPair), "auth-idempotency-key": jti };
   const record: RawRequest = { topic, partition, key: null, fields: { ...clear, sealed }, headers };
-  return { person, recipient, header, all, clear, sealed, replyPair, record };
+  return { user, recipient, header, all, clear, sealed, replyPair, record };
 }
 
 /** Another seal of the same request, with something wrong in it. */

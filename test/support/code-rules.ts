@@ -42,7 +42,7 @@ const longFiles: Rule = (sources) =>
 const isComment = /^\s*(\/\/|\*|\/\*)/;
 const wideComments = byLine((line) => line.length > 120 && isComment.test(line));
 
-/** A person is "the user", "they". */
+/** A user is "the user", "they". */
 const masculine = byLine((line) => /\b(he|his|him|himself)\b/i.test(line));
 
 const typesDeclaredTwice: Rule = (sources) => {

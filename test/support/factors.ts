@@ -1,4 +1,4 @@
-// People with second factors, set up through Kafka like anybody's: an authenticator app, passkeys.
+// Users with second factors, set up through Kafka like all others: an authenticator app, passkeys.
 
 import type { SessionTokens } from "../../src/accounts/sessions.ts";
 import { totpCode, totpStep } from "../../src/crypto/totp.ts";
@@ -30,8 +30,8 @@ export async function enrolled(fleet: TestFleet, accessToken: string): Promise<B
   return fromBase32(secret);
 }
 
-export async function withApp(fleet: TestFleet, person?: Confirmed, { endOthers = true } = {}): Promise<WithApp> {
-  const owner = person ?? (await confirmed(fleet));
+export async function withApp(fleet: TestFleet, user?: Confirmed, { endOthers = true } = {}): Promise<WithApp> {
+  const owner = user ?? (await confirmed(fleet));
   const { accessToken, refreshToken } = await loggedIn(fleet, owner);
   const secret = await enrolled(fleet, accessToken);
   const input = { accessToken, code: shownNow(secret), endOthers };
@@ -60,9 +60,9 @@ export function answer(fleet: TestFleet, challenge: string, code: string, method
 }
 
 /** Password and code. */
-export async function loggedInWithApp(fleet: TestFleet, person: WithApp, rotating = true): Promise<SessionTokens> {
-  const { challenge } = await challenged(fleet, person, rotating);
-  return answer(fleet, challenge, await codeOf(fleet, person));
+export async function loggedInWithApp(fleet: TestFleet, user: WithApp, rotating = true): Promise<SessionTokens> {
+  const { challenge } = await challenged(fleet, user, rotating);
+  return answer(fleet, challenge, await codeOf(fleet, user));
 }
 
 export interface WithPasskey extends Confirmed {
@@ -79,11 +79,11 @@ export async function registerPasskey(fleet: TestFleet, accessToken: string, dev
 }
 
 export async function withPasskey(fleet: TestFleet, device = makeAuthenticator()): Promise<WithPasskey> {
-  const person = await confirmed(fleet);
-  const { accessToken, refreshToken } = await loggedIn(fleet, person);
+  const user = await confirmed(fleet);
+  const { accessToken, refreshToken } = await loggedIn(fleet, user);
   const { passkeyId } = await registerPasskey(fleet, accessToken, device, "a device");
   const session = await fleet.client.request("auth.session.refresh", { refreshToken });
-  return { ...person, device, passkeyId, session };
+  return { ...user, device, passkeyId, session };
 }
 
 export const beginLogin = (fleet: TestFleet, login: string, challenge = "") =>

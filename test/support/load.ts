@@ -1,4 +1,4 @@
-// Load on a fleet: people who log in, refresh and register one after the other, all side by side, at a bounded rate.
+// Load on a fleet: users who log in, refresh and register one after the other, all side by side, at a bounded rate.
 // Every request is noted with its key, its time and its outcome, so that an audit (audit.ts) can compare what was
 // answered with what was done. Nothing is asked twice here and no failure is hidden: a refusal is noted like an answer.
 import { randomBytes } from "node:crypto";
@@ -27,7 +27,7 @@ export interface SentRequest {
 export interface Load {
   /** Those that have their outcome. */
   readonly sent: SentRequest[];
-  /** Waits until each person has been answered so often again, counted in requests that begin after this call. */
+  /** Waits until each user has been answered so often again, counted in requests that begin after this call. */
   awaitProgress(times: number): Promise<void>;
   /** Begins nothing more and waits for what is under way. */
   stop(): Promise<SentRequest[]>;
@@ -112,7 +112,7 @@ export function startLoad(fleet: TestFleet, users: Confirmed[], rules: LoadRules
         sent.filter((request) => request.by === login && request.sentAt > from && request.answer !== undefined).length;
       await until(
         "everybody is answered again",
-        () => users.every((person) => answered(person) >= times),
+        () => users.every((user) => answered(user) >= times),
         rules.timeoutMs + 5000,
       ).catch((error: unknown) => {
         throw new Error(`Not all were answered. ${waiting()} ${failures(sent).join(", ")}`, { cause: error });

@@ -1,4 +1,4 @@
-// People for tests: accounts with names of their own, registered and confirmed through Kafka like anybody's.
+// Users for tests: accounts with names of their own, registered and confirmed through Kafka like all others.
 import { randomBytes } from "node:crypto";
 import type { SessionTokens } from "../../src/accounts/sessions.ts";
 import { Refusal } from "../../src/protocol/errors.ts";
@@ -31,9 +31,9 @@ export const bySecret = ({ registrationSecret }: Pick<Registered, "registrationS
 });
 export const byPassword = ({ password }: Pick<TestUser, "password">) => ({ registrationSecret: "", password });
 
-export async function registered(fleet: TestFleet, person: TestUser = newUser()): Promise<Registered> {
-  const { userId, registrationSecret } = await fleet.client.request("auth.account.register", person);
-  return { ...person, id: userId!, registrationSecret };
+export async function registered(fleet: TestFleet, user: TestUser = newUser()): Promise<Registered> {
+  const { userId, registrationSecret } = await fleet.client.request("auth.account.register", user);
+  return { ...user, id: userId!, registrationSecret };
 }
 
 export interface Confirmed extends Registered {
@@ -43,9 +43,9 @@ export interface Confirmed extends Registered {
   confirmationToken: string;
 }
 
-export async function confirmed(fleet: TestFleet, person: TestUser = newUser()): Promise<Confirmed> {
-  const made = await registered(fleet, person);
-  const confirmationToken = await fleet.confirmationToken(person.username);
+export async function confirmed(fleet: TestFleet, user: TestUser = newUser()): Promise<Confirmed> {
+  const made = await registered(fleet, user);
+  const confirmationToken = await fleet.confirmationToken(user.username);
   const tokens = await fleet.client.request("auth.account.confirm", {
     token: confirmationToken,
     ...bySecret(made),

@@ -46,8 +46,8 @@ async function setRoles({ id }: Confirmed, roles: string[]): Promise<void> {
 
 const run = (line: string, input = "", more: Record<string, string> = {}): Promise<Ran> =>
   over(fleet).called(line.split(" "), { ...env, ...more }, input);
-const logIn = (person: Confirmed, ...lines: string[]): Promise<Ran> =>
-  run(`login ${person.login}`, [person.password, ...lines].join("\n"));
+const logIn = (user: Confirmed, ...lines: string[]): Promise<Ran> =>
+  run(`login ${user.login}`, [user.password, ...lines].join("\n"));
 const files = (): string[] => readdirSync(join(home, "authfleet"));
 const kept = (): Record<string, string> =>
   JSON.parse(readFileSync(join(home, "authfleet", files()[0]!), "utf8")) as Record<string, string>;
@@ -62,14 +62,14 @@ describe("an administrator who is logged in", () => {
     );
     expect(statSync(join(home, "authfleet", files()[0]!)).mode & 0o777).toBe(0o600);
     for (const secret of [kept()["accessToken"], kept()["refreshToken"]]) expect(stdout).not.toContain(secret);
-    const person = await confirmed(fleet);
-    expect(await run(`users ban ${person.login} --reason spam --yes`)).toMatchObject({ code: 0, stderr: "" });
-    const needs = await run(`users unban ${person.login} --as nightshift`);
+    const user = await confirmed(fleet);
+    expect(await run(`users ban ${user.login} --reason spam --yes`)).toMatchObject({ code: 0, stderr: "" });
+    const needs = await run(`users unban ${user.login} --as nightshift`);
     expect([needs.code, needs.stderr]).toEqual([2, expect.stringContaining("AUTH_OPERATOR_KEY_FILE")]);
     await enrol(fleet, "nightshift");
-    const asOperator = await run(`users unban ${person.login} --as nightshift`, "", fleet.env);
+    const asOperator = await run(`users unban ${user.login} --as nightshift`, "", fleet.env);
     expect(asOperator.code).toBe(0);
-    const rows = (await auditOf(fleet, person.id)).filter(({ event }) => /^User(B|Unb)/.test(event));
+    const rows = (await auditOf(fleet, user.id)).filter(({ event }) => /^User(B|Unb)/.test(event));
     expect(rows.map(({ event, actor }) => [event, actor])).toEqual([
       ["UserBanned", `user:${admin.id}`],
       ["UserUnbanned", "operator:nightshift"],
@@ -77,13 +77,13 @@ describe("an administrator who is logged in", () => {
   });
 
   test("may do what their roles permit, and goes on when these change", async () => {
-    const person = await confirmed(fleet);
-    const none = await logIn(person);
+    const user = await confirmed(fleet);
+    const none = await logIn(user);
     expect(none.stdout).toContain("No role counts in this session");
     const refused = await run(`users show ${admin.login}`);
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("FORBIDDEN")]);
     const before = kept();
-    await setRoles(person, ["admin"]); // ends every access token from before
+    await setRoles(user, ["admin"]); // ends every access token from before
     expect((await run(`users show ${admin.login}`)).code).toBe(0);
     expect(kept()["refreshToken"]).not.toBe(before["refreshToken"]);
     expect(kept()["sessionId"]).toBe(before["sessionId"]);
@@ -129,19 +129,19 @@ describe("a login", () => {
   });
 
   test("that needs a code takes it from the second line, of the app or a recovery code", async () => {
-    const person = await withApp(fleet);
-    const without = await logIn(person);
+    const user = await withApp(fleet);
+    const without = await logIn(user);
     expect([without.code, without.stderr]).toEqual([1, expect.stringMatching(/MFA_REQUIRED: .*no code was given/)]);
-    const wrong = await logIn(person, "ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ");
+    const wrong = await logIn(user, "ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ");
     expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining("MFA_INVALID")]);
-    expect((await logIn(person, await codeOf(fleet, person))).code).toBe(0);
-    expect((await logIn(person, person.codes[0]!)).code).toBe(0);
-    expect(await inspect(kept()["accessToken"]!)).toMatchObject({ userId: person.id });
+    expect((await logIn(user, await codeOf(fleet, user))).code).toBe(0);
+    expect((await logIn(user, user.codes[0]!)).code).toBe(0);
+    expect(await inspect(kept()["accessToken"]!)).toMatchObject({ userId: user.id });
   });
 
   test("at a terminal asks for what it needs, unseen, and for a code again where it was wrong", async () => {
-    const person = await withApp(fleet);
-    const answers = [person.login, person.password, "ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ", person.codes[1]!];
+    const user = await withApp(fleet);
+    const answers = [user.login, user.password, "ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ-ZZZZZ", user.codes[1]!];
     const { code, questions } = await over(fleet).typing(["login"], env, answers);
     expect(code).toBe(0);
     expect(questions).toEqual([
@@ -150,13 +150,13 @@ describe("a login", () => {
       "A code of your authenticator app, or one of your recovery codes: ",
       "That was not it. A code of your authenticator app, or one of your recovery codes: ",
     ]);
-    const gaveUp = await over(fleet).typing(["login", person.login], env, [person.password, ""]);
+    const gaveUp = await over(fleet).typing(["login", user.login], env, [user.password, ""]);
     expect([gaveUp.code, gaveUp.stderr]).toEqual([1, expect.stringContaining("MFA_REQUIRED")]);
   });
 
   test("of who has a passkey says that it cannot be used here", async () => {
-    const person = await withPasskey(fleet);
-    const { code, stdout, stderr } = await logIn(person);
+    const user = await withPasskey(fleet);
+    const { code, stdout, stderr } = await logIn(user);
     expect(code).toBe(1);
     expect(stdout).toContain("A passkey of this account cannot be used here: it needs a browser.");
     expect(stderr).toContain("MFA_REQUIRED");

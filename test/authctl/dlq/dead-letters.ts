@@ -85,11 +85,11 @@ export async function usersOf({ login }: TestUser): Promise<number> {
 }
 
 /** The registration in the bare form. */
-export function registering(person: TestUser, headers: Record<string, string | Buffer> = {}) {
-  const { password, ...clear } = person;
-  const fields = { ...clear, sealed: JSON.stringify(person) };
+export function registering(user: TestUser, headers: Record<string, string | Buffer> = {}) {
+  const { password, ...clear } = user;
+  const fields = { ...clear, sealed: JSON.stringify(user) };
   const all = { "test-mark": mark, "auth-timeout": "10000", ...headers };
-  return { topic: "auth.account.register", key: person.login, fields, headers: all } as const;
+  return { topic: "auth.account.register", key: user.login, fields, headers: all } as const;
 }
 
 export function strangeLetter(offset: number): OutRecord {

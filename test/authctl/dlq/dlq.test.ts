@@ -110,29 +110,29 @@ describe("garbage on a legacy topic", () => {
 });
 
 describe("a legacy record that failed", () => {
-  async function failedBan(): Promise<{ person: Confirmed; id: string }> {
-    const person = await confirmed(fleet);
-    const { mend } = await broken(person.login);
-    await sendLegacy("admin_ban_user", { id: person.id });
+  async function failedBan(): Promise<{ user: Confirmed; id: string }> {
+    const user = await confirmed(fleet);
+    const { mend } = await broken(user.login);
+    await sendLegacy("admin_ban_user", { id: user.id });
     const id = await buried();
     await mend();
-    expect(await bansOf(person.id)).toEqual([]); // a dead letter had no effect
-    return { person, id };
+    expect(await bansOf(user.id)).toEqual([]); // a dead letter had no effect
+    return { user, id };
   }
 
-  test("takes effect when it is replayed after its cause is mended, and the same record once more toggles nothing", async () => {
-    const { person, id } = await failedBan();
+  test("takes effect when it is replayed after its cause is mended, and a second replay changes nothing", async () => {
+    const { user, id } = await failedBan();
     expect((await run(`replay ${id} --yes`)).stdout).toBe("Replayed 1 dead letter: 1 from admin_ban_user.\n");
-    await until("the ban", async () => (await bansOf(person.id)).length === 1);
+    await until("the ban", async () => (await bansOf(user.id)).length === 1);
     const { headers } = await document<{ headers: Record<string, { text: string }> }>(`show ${id}`);
     const origin = ["partition", "offset", "timestamp"].map((name) => headers[`auth-dlq-${name}`]!.text).join(":");
     // As if authctl had died before it noted the replay, and the operator had called again.
-    await sendLegacy("admin_ban_user", { id: person.id }, { "auth-dlq-replayed-from": origin });
+    await sendLegacy("admin_ban_user", { id: user.id }, { "auth-dlq-replayed-from": origin });
     // The control stands behind it in the same mailbox: a record of its own toggles.
     const place = (await fleet.kafka.endOffsets("admin_ban_user")).get(0)!;
-    await sendLegacy("admin_ban_user", { id: person.id });
+    await sendLegacy("admin_ban_user", { id: user.id });
     await until("the control was handled", async () => handled("admin_ban_user", place));
-    expect(await bansOf(person.id)).toEqual(["UserBanned", "UserUnbanned"]);
+    expect(await bansOf(user.id)).toEqual(["UserBanned", "UserUnbanned"]);
   });
 
   async function handled(topic: string, offset: bigint): Promise<boolean> {
@@ -143,14 +143,14 @@ describe("a legacy record that failed", () => {
     return rowCount === 1;
   }
 
-  test("two dead letters of one record, as a crash between burying and committing leaves them, take effect once", async () => {
-    const { person, id } = await failedBan();
+  test("two dead letters of one record, as a crash before the commit leaves them, take effect once", async () => {
+    const { user, id } = await failedBan();
     const original = fleet.mails.all(deadLetterTopic).find((each) => `${each.partition}/${each.offset}` === id)!;
     await fleet.kafka.produce([{ ...original, headers: original.headers as OutRecord["headers"] }]);
     const twin = await buried(mark, 2);
     expect(await document(`replay ${id} ${twin} --yes`)).toMatchObject({ refused: [], replayed: [id, twin] });
     await until("both replays were handled", async () => (await lagOf("admin_ban_user")) === 0n);
-    expect(await bansOf(person.id)).toEqual(["UserBanned"]);
+    expect(await bansOf(user.id)).toEqual(["UserBanned"]);
   });
 
   /** Records that the workers have not committed. */
@@ -167,7 +167,7 @@ describe("a legacy record that failed", () => {
 });
 
 describe("a request", () => {
-  test("that nobody can be told of, with an unknown schema, is shown by its first bytes, and a worker would not begin it", async () => {
+  test("without a reply topic and with an unknown schema is shown by its first bytes, and is not replayable", async () => {
     const bytes = Buffer.concat([Buffer.from([0, 0x7f, 0xff, 0xff, 0xff]), Buffer.from("swordfish")]);
     const headers = { "test-mark": mark, kafka_replyTopic: undefined };
     await raw.send({ topic: "auth.session.login", key: "ada", bytes, headers });
@@ -188,15 +188,15 @@ describe("a request", () => {
     ["with an idempotency key", () => ({ "auth-idempotency-key": randomBytes(16).toString("hex") })],
     ["with no key but its place", () => ({ kafka_correlationId: randomBytes(8).toString("hex") })],
   ])("%s takes effect once, however often it is replayed", async (_what, headers) => {
-    const person = newUser();
-    const { mend } = await broken(person.login);
-    const request = registering(person, headers());
+    const user = newUser();
+    const { mend } = await broken(user.login);
+    const request = registering(user, headers());
     expect((await raw.ask(request)).outcome).toBe("INTERNAL");
     const id = await buried();
     const shown = await run(`show ${id}`);
-    expect(shown.stdout).toContain(`"login":"${person.login}"`);
+    expect(shown.stdout).toContain(`"login":"${user.login}"`);
     expect(shown.stdout).toMatch(/"sealed":"\(withheld: \d+ characters, not a seal\)"/);
-    expect(shown.stdout).not.toContain(person.password);
+    expect(shown.stdout).not.toContain(user.password);
     await mend();
     const correlation = await correlationOf(id);
     const same = (each: InRecord) => String(each.headers["kafka_correlationId"]) === correlation;
@@ -209,10 +209,10 @@ describe("a request", () => {
     const outcomes = replies.map((each) => raw.read("auth.account.register", each));
     expect(outcomes.map(({ outcome }) => outcome)).toEqual(["INTERNAL", "ok", "ok"]);
     expect(outcomes[2]!.body).toEqual(outcomes[1]!.body);
-    expect(await usersOf(person)).toBe(1);
+    expect(await usersOf(user)).toBe(1);
     // The control: another record is another request.
     const other = { kafka_correlationId: randomBytes(16) };
-    expect((await raw.ask(registering(person, other))).outcome).toBe("LOGIN_TAKEN");
+    expect((await raw.ask(registering(user, other))).outcome).toBe("LOGIN_TAKEN");
   });
 
   async function correlationOf(id: string): Promise<string> {
@@ -234,10 +234,10 @@ describe("a request", () => {
   }
 
   test("that is sealed is replayed while its seal holds, and whoever asks again with its key gets that one answer", async () => {
-    const person = newUser();
-    const { mend } = await broken(person.login);
+    const user = newUser();
+    const { mend } = await broken(user.login);
     const idempotencyKey = randomBytes(16).toString("hex");
-    const ask = () => fleet.client.request("auth.account.register", { ...person }, { idempotencyKey });
+    const ask = () => fleet.client.request("auth.account.register", { ...user }, { idempotencyKey });
     const ofMine = (each: InRecord) => String(each.headers["auth-idempotency-key"]) === idempotencyKey;
     expect(await refusalOf(ask())).toBe("INTERNAL");
     const { partition, offset } = await fleet.mails.last(deadLetterTopic, ofMine);
@@ -246,14 +246,14 @@ describe("a request", () => {
     expect(shown.value.fields.sealed).toMatch(/^\(sealed: \d+ characters, for the key \S+, until \S+Z\)$/);
     expect(JSON.stringify(shown)).not.toMatch(/eyJ[\w-]{20,}\./);
     expect((await run(`replay ${partition}/${offset} --yes`)).code).toBe(0);
-    await until("the effect", async () => (await usersOf(person)) === 1);
+    await until("the effect", async () => (await usersOf(user)) === 1);
     const { userId } = await ask();
-    const { rows } = await fleet.sql.query("SELECT id::int FROM users WHERE login_key = $1", [person.login]);
+    const { rows } = await fleet.sql.query("SELECT id::int FROM users WHERE login_key = $1", [user.login]);
     expect(rows).toEqual([{ id: userId }]);
   });
 });
 
-describe("what cannot be replayed is told in a sentence", () => {
+describe("why a dead letter cannot be replayed", () => {
   test.each(notReplayable)("%s", async (_what, made, sentence) => {
     const id = await letterOf(await made());
     const { replayed, refused } = await document<{ replayed: string[]; refused: { id: string; why: string }[] }>(
@@ -265,7 +265,7 @@ describe("what cannot be replayed is told in a sentence", () => {
     expect(await listed("--limit 1000")).toContain(id);
   });
 
-  test("a seal is found whatever its length makes stand before it", async () => {
+  test("a seal is found at every length of its value", async () => {
     for (const length of [1, 30, 500, 2900, 3000, 5000]) {
       const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
       const key = { ...publicKey.export({ format: "jwk" }), kid: "k" };
@@ -278,7 +278,7 @@ describe("what cannot be replayed is told in a sentence", () => {
     expect(sealIn(Buffer.from("eyJ.".repeat(100_000)))).toBeUndefined(); // and in linear time
   });
 
-  test("and the control: a seal that still holds is replayed", async () => {
+  test("a dead letter whose seal has not expired is replayed (the control)", async () => {
     const id = await letterOf({ topic: login, value: await sealed(60_000) });
     expect(await document(`show ${id}`)).toMatchObject({ replay: { possible: true } });
     expect(await document(`replay ${id} --yes`)).toMatchObject({ replayed: [id] });
@@ -309,7 +309,7 @@ describe("list", () => {
   });
 });
 
-test("more than are done at a time are done in several calls", async () => {
+test("more dead letters than one call takes need several calls", async () => {
   await fleet.kafka.produce(Array.from({ length: 1003 }, (_, offset) => strangeLetter(offset)));
   const first = await run("replay --topic nobody --yes");
   expect(first.code).toBe(1);
@@ -321,10 +321,10 @@ test("more than are done at a time are done in several calls", async () => {
   expect(await listed("--topic nobody")).toEqual([]);
 });
 
-describe("before something is done", () => {
+describe("before replay and drop", () => {
   const asked = (answer: string, args: string[]) => answering(args, fleet.env, answer);
 
-  test.each(["replay", "drop"])("%s asks, and does it for a yes alone", async (action) => {
+  test.each(["replay", "drop"])("%s asks for confirmation, and only y confirms", async (action) => {
     await sendLegacy("delete", "garbage");
     const id = await buried();
     for (const answer of ["", "n", "no", "yess"]) {
@@ -371,7 +371,7 @@ describe("before something is done", () => {
     },
   );
 
-  test("Kafka that is away, or has no such topic, is told, exit code 3", async () => {
+  test("Kafka that does not answer, or has no such topic, is reported with exit code 3", async () => {
     const away = await called(["dlq", "list"], { ...fleet.env, AUTH_KAFKA_BROKERS: "127.0.0.1:9" });
     expect([away.code, away.stderr]).toEqual([3, expect.stringMatching(/^Kafka \(127\.0\.0\.1:9\) does not answer/)]);
     const empty = await called(["dlq", "list"], { ...fleet.env, AUTH_TOPIC_PREFIX: "nobody." });
@@ -381,7 +381,7 @@ describe("before something is done", () => {
     ]);
   });
 
-  test("the registry may be away", async () => {
+  test("list and show work without the registry", async () => {
     await sendLegacy("delete", "garbage");
     const env = { ...fleet.env, AUTH_REGISTRY_URL: "http://127.0.0.1:9" };
     expect((await called(["dlq", "show", await buried()], env)).code).toBe(0);

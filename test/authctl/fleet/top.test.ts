@@ -70,10 +70,10 @@ function saying(reports: FleetReport[]): () => void {
 
 describe("top", () => {
   test("shows the processes of the fleet and what was asked of them", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     const over = new AbortController();
     const load = (async () => {
-      while (!over.signal.aborted) await loggedIn(fleet, person);
+      while (!over.signal.aborted) await loggedIn(fleet, user);
     })();
     let seen: Document | undefined;
     await until("a report counts logins", async () => {

@@ -141,7 +141,7 @@ describe("from the old service's table", () => {
     expect((await called([...dry, "--dry-run"], without)).stdout).toContain("0 rows");
   });
 
-  test("people of each algorithm log in through Kafka, and have an Argon2id hash of today's parameters then", async () => {
+  test("users whose hash is of any supported algorithm log in through Kafka, and have an Argon2id hash afterwards", async () => {
     for (const { id, login, hash } of oldUsers(rows)) {
       expect(await refusalOf(site.client.request("auth.session.login", { login, password: "wrong horse" }))).toBe(
         "INVALID_CREDENTIALS",

@@ -171,10 +171,10 @@ describe("every command that shows what the fleet answers", () => {
 
   test.each(calls.map((args) => [args.join(" "), args] as const))("%s", async (_name, args) => {
     for (const refuses of [false, true]) {
-      const people = kept();
-      await ctl([...args], fleet.env, { terminal: people.terminal, reach: reach(refuses) });
-      expect(people.lines.join("")).not.toMatch(harmful);
-      expect(people.lines.join("\n")).toContain("\\u001b[2J");
+      const readable = kept();
+      await ctl([...args], fleet.env, { terminal: readable.terminal, reach: reach(refuses) });
+      expect(readable.lines.join("")).not.toMatch(harmful);
+      expect(readable.lines.join("\n")).toContain("\\u001b[2J");
       const json = kept();
       await ctl([...args, "--json"], fleet.env, { terminal: json.terminal, reach: reach(refuses) });
       const printed = json.lines.filter((line) => line.startsWith("{"));

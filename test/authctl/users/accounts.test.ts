@@ -31,43 +31,41 @@ async function documentOf<T>(line: string, input?: string): Promise<T> {
 describe("users find", () => {
   test("shows a page and how to see the next one", async () => {
     const start = `c${randomBytes(5).toString("hex")}`;
-    const people: Confirmed[] = [];
-    for (const letter of ["a", "b"]) people.push(await confirmed(fleet, newUser(`${start}${letter}`)));
+    const users: Confirmed[] = [];
+    for (const letter of ["a", "b"]) users.push(await confirmed(fleet, newUser(`${start}${letter}`)));
     const first = await authctl(["users", "find", start.toUpperCase(), "--limit", "1"], fleet.env);
     expect(first).toMatchObject({ code: 0, stderr: "" });
-    expect(first.stdout).toMatch(
-      new RegExp(`^id +login +e-mail +state +roles\n${people[0]!.id} +${people[0]!.login} `),
-    );
+    expect(first.stdout).toMatch(new RegExp(`^id +login +e-mail +state +roles\n${users[0]!.id} +${users[0]!.login} `));
     const cursor = /--cursor (\S+)/.exec(first.stdout)![1]!;
     const second = await run(`users find ${start} --limit 1 --cursor ${cursor}`);
-    expect(second.stdout).toContain(people[1]!.login);
-    expect(second.stdout).not.toContain(people[0]!.login);
+    expect(second.stdout).toContain(users[1]!.login);
+    expect(second.stdout).not.toContain(users[0]!.login);
     const both = await documentOf<{ users: { userId: number }[]; cursor: null }>(`users find ${start} --state active`);
-    expect(both.users.map(({ userId }) => userId)).toEqual(people.map(({ id }) => id));
+    expect(both.users.map(({ userId }) => userId)).toEqual(users.map(({ id }) => id));
     expect((await run(`users find ${start}zz`)).stdout).toBe("Nobody.\n");
   });
 });
 
 describe("sessions", () => {
   test("list shows them, revoke ends one, users revoke-sessions ends all; each asks first", async () => {
-    const person = await confirmed(fleet);
-    const { login, password } = person;
+    const user = await confirmed(fleet);
+    const { login, password } = user;
     const client = { ip: "192.0.2.9", userAgent: null, device: "tablet" };
     const { tokens } = await fleet.client.request("auth.session.login", { login, password, client });
     const listed = await run(`sessions list ${login}`);
     expect(listed.stdout).toMatch(
-      new RegExp(`${tokens!.sessionId} .* tablet, 192\\.0\\.2\\.9\n${person.tokens.sessionId} .* -\n`),
+      new RegExp(`${tokens!.sessionId} .* tablet, 192\\.0\\.2\\.9\n${user.tokens.sessionId} .* -\n`),
     );
     const no = await answering(["sessions", "revoke", login, tokens!.sessionId], fleet.env, "n");
     expect(no).toMatchObject({ code: 1, stdout: "Nothing was done.\n", questions: [expect.stringContaining(login)] });
     expect(await inspect(tokens!.accessToken)).toMatchObject({ login });
     expect((await run(`sessions revoke ${login} ${tokens!.sessionId} --yes`)).code).toBe(0);
     expect(await refusalOf(inspect(tokens!.accessToken))).toBe("SESSION_REVOKED");
-    expect(await inspect(person.tokens.accessToken)).toMatchObject({ login });
+    expect(await inspect(user.tokens.accessToken)).toMatchObject({ login });
     expect((await run(`users show ${login}`)).stdout).toMatch(/\nsessions +1\n/);
     const ended = await documentOf(`users revoke-sessions ${login} --yes --reason stolen`);
-    expect(ended).toEqual({ userId: person.id, login, done: true, ended: 1 });
-    expect(await refusalOf(inspect(person.tokens.accessToken))).toBe("SESSION_REVOKED");
+    expect(ended).toEqual({ userId: user.id, login, done: true, ended: 1 });
+    expect(await refusalOf(inspect(user.tokens.accessToken))).toBe("SESSION_REVOKED");
     expect((await run(`sessions list ${login}`)).stdout).toBe("No session goes on.\n");
   });
 });
@@ -119,7 +117,7 @@ describe("users create-admin", () => {
   });
 
   test("of a login or address that is taken is refused, and of a weak password or a bad name; nothing changes", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     const fresh = newUser();
     const make = (login: string, email: string, password = "correct horse battery") =>
       run(`users create-admin ${login} ${email} --json`, password);
@@ -127,8 +125,8 @@ describe("users create-admin", () => {
       const { code: exit, stdout } = await ran;
       return [exit, (JSON.parse(stdout) as { refused: { code: string } }).refused.code];
     };
-    expect(await code(make(person.login.toUpperCase(), fresh.email))).toEqual([1, "LOGIN_TAKEN"]);
-    expect(await code(make(fresh.login, person.email))).toEqual([1, "EMAIL_TAKEN"]);
+    expect(await code(make(user.login.toUpperCase(), fresh.email))).toEqual([1, "LOGIN_TAKEN"]);
+    expect(await code(make(fresh.login, user.email))).toEqual([1, "EMAIL_TAKEN"]);
     expect(await code(make(fresh.login, fresh.email, "short"))).toEqual([1, "WEAK_PASSWORD"]);
     expect(await code(make("ab", fresh.email))).toEqual([1, "INVALID_INPUT"]);
     expect(await code(make(fresh.login, "nobody"))).toEqual([1, "INVALID_INPUT"]);
@@ -145,7 +143,7 @@ describe("users create-admin", () => {
     expect((await refused(loggedIn(fleet, { ...fresh, password: "correct horse battery" }))).code).toBe(
       "INVALID_CREDENTIALS",
     );
-    expect((await inspect(person.tokens.accessToken)).roles).toEqual([]);
+    expect((await inspect(user.tokens.accessToken)).roles).toEqual([]);
     const both = await Promise.all([make(fresh.login, fresh.email), make(fresh.login, fresh.email)]);
     expect(both.map(({ stdout }) => /LOGIN_TAKEN|"userId"/.exec(stdout)?.[0] ?? stdout).sort()).toEqual([
       '"userId"',

@@ -30,18 +30,18 @@ const rolesIn = ({ accessToken }: { accessToken: string }) => decodeJwt(accessTo
 
 describe("users reset-mfa", () => {
   test("asks, and then takes a user's factors away", async () => {
-    const person = await withApp(fleet);
-    const args = ["users", "reset-mfa", person.login, "--reason", "lost the phone"];
+    const user = await withApp(fleet);
+    const args = ["users", "reset-mfa", user.login, "--reason", "lost the phone"];
     const declined = await answering(args, own.env, "n");
     expect(declined).toMatchObject({ code: 1, stdout: "Nothing was done.\n" });
-    expect(declined.questions[0]).toContain(`Remove all second factors of ${person.login}`);
-    await expect(loggedIn(fleet, person)).resolves.toBeNull(); // a challenge: they still have them
+    expect(declined.questions[0]).toContain(`Remove all second factors of ${user.login}`);
+    await expect(loggedIn(fleet, user)).resolves.toBeNull(); // a challenge: they still have them
     const { code, stdout, stderr } = await authctl([...args, "--yes"], own.env);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(stdout).toBe(`${person.login} (${person.id}) has no second factor any more; all sessions ended.\n`);
-    expect(await loggedIn(fleet, person)).toMatchObject({ userId: person.id });
+    expect(stdout).toBe(`${user.login} (${user.id}) has no second factor any more; all sessions ended.\n`);
+    expect(await loggedIn(fleet, user)).toMatchObject({ userId: user.id });
     const again = await called([...args, "--yes", "--json"], own.env);
-    expect(JSON.parse(again.stdout)).toEqual({ userId: person.id, login: person.login, done: true, hadFactors: false });
+    expect(JSON.parse(again.stdout)).toEqual({ userId: user.id, login: user.login, done: true, hadFactors: false });
   });
 });
 
@@ -50,19 +50,19 @@ describe("roles require-mfa", () => {
     const required = await called(["roles", "require-mfa", "admin", "--reason", "policy"], own.env);
     expect(required).toMatchObject({ code: 0, stderr: "" });
     expect(required.stdout).toBe("admin requires a second factor. 0 of those who have the role have none yet.\n");
-    const person = await confirmed(fleet);
-    await called(["users", "set-roles", person.login, "admin"], own.env);
-    const weak = await loggedIn(fleet, person);
+    const user = await confirmed(fleet);
+    await called(["users", "set-roles", user.login, "admin"], own.env);
+    const weak = await loggedIn(fleet, user);
     expect(rolesIn(weak)).toEqual([]);
     const show = (actorToken: string) =>
-      fleet.client.request("auth.admin.get-user", { actorToken, target: person.login });
+      fleet.client.request("auth.admin.get-user", { actorToken, target: user.login });
     expect(await refused(show(weak.accessToken))).toMatchObject({
       code: "MFA_REQUIRED",
       details: { reason: "role", action: "enroll", role: "admin" },
     });
-    const strong = await withApp(fleet, person, { endOthers: false });
+    const strong = await withApp(fleet, user, { endOthers: false });
     expect(rolesIn(strong.session)).toEqual(["admin"]);
-    expect(await show(strong.session.accessToken)).toMatchObject({ userId: person.id });
+    expect(await show(strong.session.accessToken)).toMatchObject({ userId: user.id });
     const { accessToken } = await fleet.client.request("auth.session.refresh", { refreshToken: weak.refreshToken });
     expect(await refused(show(accessToken))).toMatchObject({ code: "MFA_REQUIRED", details: { action: "login" } });
   });
@@ -70,9 +70,9 @@ describe("roles require-mfa", () => {
   test("is taken back with --off, and refuses a role that there is not", async () => {
     const off = await called(["roles", "require-mfa", "admin", "--off", "--json"], own.env);
     expect(JSON.parse(off.stdout)).toEqual({ role: "admin", required: false, without: 0 });
-    const person = await confirmed(fleet);
-    await called(["users", "set-roles", person.login, "admin"], own.env);
-    expect(rolesIn(await loggedIn(fleet, person))).toEqual(["admin"]);
+    const user = await confirmed(fleet);
+    await called(["users", "set-roles", user.login, "admin"], own.env);
+    expect(rolesIn(await loggedIn(fleet, user))).toEqual(["admin"]);
     const unknown = await called(["roles", "require-mfa", "nothing"], own.env);
     expect(unknown).toMatchObject({ code: 1, stdout: "" });
     expect(unknown.stderr).toContain("NOT_FOUND");

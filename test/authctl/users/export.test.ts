@@ -25,13 +25,13 @@ describe("users export", () => {
   const later = ({ id }: Confirmed) => fleet.sql.query("UPDATE users SET exported_at = NULL WHERE id = $1", [id]);
 
   test("prints the document, the same with --json, and says in the event who and why", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     await enrol(fleet, "ophelia");
-    const words = ["users", "export", person.login, "--reason", "a letter", "--as", "ophelia"];
+    const words = ["users", "export", user.login, "--reason", "a letter", "--as", "ophelia"];
     const printed = await authctl(words, fleet.env);
     expect(printed).toMatchObject({ code: 0, stderr: "" });
-    expect(copyOf(printed.stdout).account).toMatchObject({ id: person.id, email: person.email });
-    const row = (await auditOf(fleet, person.id)).at(-1);
+    expect(copyOf(printed.stdout).account).toMatchObject({ id: user.id, email: user.email });
+    const row = (await auditOf(fleet, user.id)).at(-1);
     expect(row).toMatchObject({ event: "DataExported", actor: "operator:ophelia", personal: { reason: "a letter" } });
     const soon = await called(words, fleet.env);
     expect(soon).toMatchObject({
@@ -39,39 +39,39 @@ describe("users export", () => {
       stdout: "",
       stderr: expect.stringMatching(/THROTTLED.*\n.*Ask again in \d+ ms/),
     });
-    await later(person);
-    const json = await called([...words.with(2, `id:${person.id}`), "--json"], fleet.env);
+    await later(user);
+    const json = await called([...words.with(2, `id:${user.id}`), "--json"], fleet.env);
     expect(copyOf(json.stdout).account).toEqual(copyOf(printed.stdout).account);
   });
 
   test("writes it into a new file that its owner alone may read; where there is one, or no copy, nothing is done", async () => {
     const [output, other] = [join(folder, "copy.json"), join(folder, "other.json")];
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     const exported = (login: string, file: string) =>
       called(["users", "export", login, "--reason", "a letter", "--output", file], fleet.env);
     const unknown = await exported(newUser().login, output);
     expect(unknown).toMatchObject({ code: 1, stdout: "", stderr: expect.stringMatching(/^Refused with NOT_FOUND/) });
     expect(readdirSync(folder)).toEqual([]);
-    const nowhere = await exported(person.login, join(folder, "no", "copy.json"));
+    const nowhere = await exported(user.login, join(folder, "no", "copy.json"));
     expect(nowhere).toMatchObject({ code: 2, stderr: expect.stringMatching(/^The copy cannot be written: ENOENT/) });
     writeFileSync(other, "mine");
-    const there = await exported(person.login, other);
+    const there = await exported(user.login, other);
     expect(there).toMatchObject({ code: 2, stderr: expect.stringContaining(`${other} is there already`) });
     expect(readFileSync(other, "utf8")).toBe("mine");
 
-    const kept = await exported(person.login, output); // not too soon: none of these has taken a copy
-    const said = `Everything that is held about ${person.login} (${person.id}) is in ${output}.\n`;
+    const kept = await exported(user.login, output); // not too soon: none of these has taken a copy
+    const said = `Everything that is held about ${user.login} (${user.id}) is in ${output}.\n`;
     expect(kept).toEqual({ code: 0, stdout: said, stderr: "" });
     expect(statSync(output).mode & 0o777).toBe(0o600);
-    expect(copyOf(readFileSync(output, "utf8")).account).toMatchObject({ id: person.id, login: person.login });
+    expect(copyOf(readFileSync(output, "utf8")).account).toMatchObject({ id: user.id, login: user.login });
   });
 
   test("says what is too long for one document", async () => {
-    const person = await confirmed(fleet);
-    await withTooMuch(fleet, person);
-    await auditOf(fleet, person.id); // their history has something
+    const user = await confirmed(fleet);
+    await withTooMuch(fleet, user);
+    await auditOf(fleet, user.id); // their history has something
     const { code, stdout, stderr } = await called(
-      ["users", "export", person.login, "--reason", "a letter", "--json"],
+      ["users", "export", user.login, "--reason", "a letter", "--json"],
       fleet.env,
     );
     expect(code).toBe(0);

@@ -39,7 +39,7 @@ const attempts: Record<string, object> = {
 
 describe("an attempt without the permission", () => {
   test("at any administrative command is a row with who, what, whom and why; the event says the same", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     const victim = await confirmed(fleet);
     const commands = handlers.map(({ topic }) => topic).filter((topic) => topic.startsWith("auth.admin."));
     for (const topic of commands) {
@@ -49,7 +49,7 @@ describe("an attempt without the permission", () => {
         until: null,
         reason: "a test",
       };
-      const ask = { actorToken: person.tokens.accessToken, ...input };
+      const ask = { actorToken: user.tokens.accessToken, ...input };
       expect([topic, await refusalOf(fleet.client.request(topic, ask as never))]).toEqual([topic, "FORBIDDEN"]);
     }
     const targets: Record<string, string> = {
@@ -57,7 +57,7 @@ describe("an attempt without the permission", () => {
       "add-operator": "operator:olga",
       ...{ "change-role": "role:refused", "require-mfa": "role:admin" },
     };
-    const rows = await rowsOf(person);
+    const rows = await rowsOf(user);
     expect(
       rows.map(({ details: { command, target, code, more }, outcome, userId }) => [
         command,
@@ -75,7 +75,7 @@ describe("an attempt without the permission", () => {
     );
     expect(rows.find(({ details }) => details["command"] === "ban-user")?.details["permission"]).toBe("users.ban");
     expect(rows.every(({ personal }) => personal === null)).toBe(true);
-    const key = ({ key: of }: { key: Buffer | null }) => String(of) === `user:${person.id}`;
+    const key = ({ key: of }: { key: Buffer | null }) => String(of) === `user:${user.id}`;
     expect(await fleet.mails.count("auth.event", commands.length, key)).toHaveLength(commands.length);
     expect(
       (await fleet.client.request("auth.admin.get-user", { actorToken: operator, target: victim.login })).isActive,
@@ -83,26 +83,26 @@ describe("an attempt without the permission", () => {
   });
 
   test("that comes again is answered again and is no second row; another one is", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     const ask = (idempotencyKey: string) =>
       refusalOf(
         fleet.client.request(
           "auth.admin.get-user",
-          { actorToken: person.tokens.accessToken, target: person.login },
+          { actorToken: user.tokens.accessToken, target: user.login },
           { idempotencyKey },
         ),
       );
-    const key = `refused-of-${person.login}`;
+    const key = `refused-of-${user.login}`;
     expect([await ask(key), await ask(key), await ask(`${key}-2`)]).toEqual(["FORBIDDEN", "FORBIDDEN", "FORBIDDEN"]);
-    expect(await rowsOf(person)).toHaveLength(2);
+    expect(await rowsOf(user)).toHaveLength(2);
   });
 
   test("says nothing of a target that is nobody, which may be anything that somebody typed", async () => {
-    const person = await confirmed(fleet);
+    const user = await confirmed(fleet);
     const typed = newUser().login;
-    const ask = { actorToken: person.tokens.accessToken, target: typed };
+    const ask = { actorToken: user.tokens.accessToken, target: typed };
     expect(await refusalOf(fleet.client.request("auth.admin.ban-user", ask))).toBe("FORBIDDEN");
-    expect(await rowsOf(person)).toMatchObject([{ details: { command: "ban-user", target: "" }, personal: null }]);
+    expect(await rowsOf(user)).toMatchObject([{ details: { command: "ban-user", target: "" }, personal: null }]);
   });
 });
 
