@@ -79,14 +79,14 @@ export function unban({ id }: Profile, { actor, reason }: AccountAction): Change
 export function erase(
   ctx: Pick<Capabilities, "quarantinedLogins">,
   user: Pick<Profile, "id" | "generation" | "login" | "confirmed">,
-  deed: AccountAction,
+  action: AccountAction,
 ): Change {
-  return erasing(user, deed, { confirmed: user.confirmed, kept: ctx.quarantinedLogins.keep(user) });
+  return erasing(user, action, { confirmed: user.confirmed, kept: ctx.quarantinedLogins.keep(user) });
 }
 
 /** Deletes an account that nobody confirmed; its login is free at once. Does nothing if it was confirmed meanwhile. */
-export function eraseUnconfirmed(user: Pick<Profile, "id" | "generation">, deed: AccountAction): Change {
-  return erasing(user, deed, { confirmed: false, kept: [] });
+export function eraseUnconfirmed(user: Pick<Profile, "id" | "generation">, action: AccountAction): Change {
+  return erasing(user, action, { confirmed: false, kept: [] });
 }
 
 function erasing(

@@ -43,10 +43,10 @@ export interface AuditedAction {
 export async function auditAction(
   transaction: CommonQueryMethods,
   dataKeys: DataKeys,
-  { clock, actor = "system:keys", action: deed, details }: AuditedBy & AuditedAction,
+  { clock, actor = "system:keys", action, details }: AuditedBy & AuditedAction,
 ): Promise<void> {
   const nobody = { userId: null, personal: null, traceparent: null };
-  const what = { event: deed, actor, outcome: "ok", details: { ...details } };
+  const what = { event: action, actor, outcome: "ok", details: { ...details } };
   await insertEntry(
     transaction,
     encryptEntry(dataKeys, { ...nobody, ...what, eventId: uuidv7(clock), at: clock.now() }),
@@ -57,11 +57,11 @@ export async function auditAction(
 export async function auditActions(
   transaction: CommonQueryMethods,
   { master, ...doer }: AuditedBy & { master: MasterKey[] },
-  deeds: readonly AuditedAction[],
+  actions: readonly AuditedAction[],
 ): Promise<void> {
-  if (deeds.length === 0) return;
+  if (actions.length === 0) return;
   const dataKeys = loadDataKeys(master, await dataKeyRows(transaction));
-  for (const done of deeds) await auditAction(transaction, dataKeys, { ...doer, ...done });
+  for (const done of actions) await auditAction(transaction, dataKeys, { ...doer, ...done });
 }
 
 /**

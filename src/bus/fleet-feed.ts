@@ -14,7 +14,7 @@ import type { BusNames } from "./names.ts";
 
 export const reportEveryMs = 2000;
 
-const leavingReport = (beat: FleetReport): FleetReport => ({ ...beat, ping: { ...beat.ping, state: "leaving" } });
+const leavingReport = (report: FleetReport): FleetReport => ({ ...report, ping: { ...report.ping, state: "leaving" } });
 
 export interface FeedDeps {
   kafka: Pick<KafkaPort, "partitionsOf" | "produce">;
@@ -30,10 +30,10 @@ export interface FleetReporter {
 /** @param describe called for each report */
 export function startReporting({ kafka, names, log }: FeedDeps, describe: () => FleetReport): FleetReporter {
   let sending = false;
-  const say = async (beat: FleetReport): Promise<void> => {
+  const say = async (report: FleetReport): Promise<void> => {
     sending = true;
     try {
-      await kafka.produce([recordOf(beat, names.fleetTopic)]);
+      await kafka.produce([recordOf(report, names.fleetTopic)]);
     } catch (error) {
       log.debug({ err: asError(error) }, "the fleet could not be told");
     } finally {

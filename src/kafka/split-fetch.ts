@@ -100,7 +100,7 @@ export class SplitFetch<O extends Offset, Answer extends FetchAnswer> {
   #startBoth(wanted: FetchTopic<O>[], waitMs: number): void {
     const [active, quiet] = [this.#active, this.#quiet];
     const count = countOf(wanted);
-    if (count < this.#lastCount) this.#holdBack(); // where all of a half is given up it is not asked, and forgets nothing
+    if (count < this.#lastCount) this.#backOff(); // where all of a half is given up it is not asked, and forgets nothing
     this.#lastCount = count;
     const isFew = count <= fewPartitions;
     const since = this.#monotonic() - activeMs;
@@ -121,7 +121,7 @@ export class SplitFetch<O extends Offset, Answer extends FetchAnswer> {
   #start(it: Half<O, Answer>, some: FetchTopic<O>[], all: { wanted: FetchTopic<O>[]; waitMs: number }): void {
     if (some.length === 0) return;
     const request = it.session.next(some);
-    if (givesUp(request, all.wanted)) this.#holdBack();
+    if (givesUp(request, all.wanted)) this.#backOff();
     const waitMs = this.#boundOf(all.waitMs);
     const settled = this.#ask(it.name, request, waitMs).then(
       (answer) => () => answer,
@@ -139,7 +139,7 @@ export class SplitFetch<O extends Offset, Answer extends FetchAnswer> {
     throw new KafkaFault("unavailable", "a fetch was not answered");
   }
 
-  #holdBack(): void {
+  #backOff(): void {
     this.#heldBackUntil = this.#monotonic() + heldBackMs;
   }
 

@@ -161,7 +161,7 @@ export class Supervisor implements Consumption {
   #instanceFor(self: Current): ConsumerInstance {
     const { options, monotonic } = this.#deps;
     const isCurrent = (): boolean => this.#current === self;
-    const goesOn = (partition: TopicPartition, next: bigint): void => {
+    const advance = (partition: TopicPartition, next: bigint): void => {
       if (options.from === "latest") this.#positions.set(partitionKey(partition), next);
     };
     return {
@@ -178,14 +178,14 @@ export class Supervisor implements Consumption {
       },
       records: (records, partition, { highWatermark, next }) => {
         if (!isCurrent()) return;
-        goesOn(partition, next);
+        advance(partition, next);
         if (records.length === 0) return;
         options.onRecords(records, partition, highWatermark);
         this.#attempt = 0;
       },
       unreadable: (records, { highWatermark, next }) => {
         if (!isCurrent()) return;
-        goesOn(records, next);
+        advance(records, next);
         options.onUnreadable?.(records, highWatermark);
       },
       positionOf: (partition) => this.#positions.get(partitionKey(partition)),

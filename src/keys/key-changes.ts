@@ -168,8 +168,8 @@ export class KeyChanges {
     return row;
   }
 
-  audit(deed: AuditedActionName, details: object): Promise<void> {
-    return auditAction(this.#transaction, this.#dataKeys, { ...this.#parts, action: deed, details });
+  audit(action: AuditedActionName, details: object): Promise<void> {
+    return auditAction(this.#transaction, this.#dataKeys, { ...this.#parts, action, details });
   }
 
   /**

@@ -13,9 +13,9 @@ async function requireAccount(ctx: LegacyContext, id: number): Promise<Profile |
 }
 
 /** @throws Refusal FORBIDDEN, reason last-admin */
-async function eraseAccount(ctx: LegacyContext, id: number, deed: AccountAction): Promise<void> {
+async function eraseAccount(ctx: LegacyContext, id: number, action: AccountAction): Promise<void> {
   const user = await requireAccount(ctx, id);
-  if (user !== null) await ctx.commit(erase(ctx, user, { ...deed, demands: await keepAnAdmin(ctx, user) }), {});
+  if (user !== null) await ctx.commit(erase(ctx, user, { ...action, demands: await keepAnAdmin(ctx, user) }), {});
 }
 
 /** The profile was deleted: delete the account too. */
@@ -46,9 +46,9 @@ const adminBanToggled = defineLegacyHandler({
   async handle({ id }, ctx) {
     const user = await requireAccount(ctx, id);
     if (user === null) return;
-    const deed = { reason: "toggled by an administrator", actor: "service:admin" };
-    if (user.banned) await ctx.commit(unban(user, deed), {});
-    else await ctx.commit(ban(user, null, { ...deed, demands: await keepAnAdmin(ctx, user) }), {});
+    const action = { reason: "toggled by an administrator", actor: "service:admin" };
+    if (user.banned) await ctx.commit(unban(user, action), {});
+    else await ctx.commit(ban(user, null, { ...action, demands: await keepAnAdmin(ctx, user) }), {});
   },
 });
 

@@ -15,7 +15,7 @@ export interface Allowed {
 /** As Mustache.parse returns them; a section's inner tokens are its fifth member. */
 type Token = [type: string, value: string, start: number, end: number, inner?: Token[] | string];
 
-interface Found {
+interface TemplateUse {
   /** Placeholders outside of conditions; within `accounts` as `accounts.NAME`. */
   always: Set<string>;
   partials: Set<string>;
@@ -31,57 +31,57 @@ export function templateFaults(template: string, allowed: Allowed): string[] {
   } catch (error) {
     return [`does not parse: ${asError(error).message}`];
   }
-  const found: Found = { always: new Set(), partials: new Set(), faults: [] };
-  walk(tokens, found, { names: new Set([...allowed.required, ...allowed.optional]), scope: "", conditional: false });
-  const missing = allowed.required.filter((name) => !found.always.has(name));
+  const use: TemplateUse = { always: new Set(), partials: new Set(), faults: [] };
+  walk(tokens, use, { names: new Set([...allowed.required, ...allowed.optional]), scope: "", conditional: false });
+  const missing = allowed.required.filter((name) => !use.always.has(name));
   return [
-    ...found.faults,
-    ...[...found.partials]
+    ...use.faults,
+    ...[...use.partials]
       .filter((name) => !allowed.partials.includes(name))
       .map((name) => `includes {{> ${name}}}, which there is not`),
     ...missing.map(
       (name) => `does not show {{${name.replace("accounts.", "")}}}${inAccounts(name)}, or only under a condition`,
     ),
     ...(allowed.requiredPartials ?? [])
-      .filter((name) => !found.partials.has(name))
+      .filter((name) => !use.partials.has(name))
       .map((name) => `does not include {{> ${name}}}`),
   ];
 }
 
 const inAccounts = (name: string): string => (name.startsWith("accounts.") ? " within {{#accounts}}" : "");
 
-interface Place {
+interface Scope {
   names: ReadonlySet<string>;
   /** `accounts.` within that section. */
   scope: string;
   conditional: boolean;
 }
 
-function walk(tokens: readonly Token[], found: Found, place: Place): void {
+function walk(tokens: readonly Token[], use: TemplateUse, scope: Scope): void {
   for (const token of tokens) {
     const [type, value] = token;
-    if (type === ">") found.partials.add(value);
-    else if (type === "&") found.faults.push(`shows ${value} unescaped: write {{${value}}}`);
-    else if (type === "=") found.faults.push("changes the tags: they are always {{ and }}");
-    else if (type === "name") note(value, found, place);
-    else if (type === "#" || type === "^") walkSection(token, found, place);
+    if (type === ">") use.partials.add(value);
+    else if (type === "&") use.faults.push(`shows ${value} unescaped: write {{${value}}}`);
+    else if (type === "=") use.faults.push("changes the tags: they are always {{ and }}");
+    else if (type === "name") addName(value, use, scope);
+    else if (type === "#" || type === "^") walkSection(token, use, scope);
   }
 }
 
-function walkSection([type, name, , , inner]: Token, found: Found, place: Place): void {
-  note(name, found, place);
+function walkSection([type, name, , , inner]: Token, use: TemplateUse, scope: Scope): void {
+  addName(name, use, scope);
   const isList = type === "#" && name === "accounts";
-  const within = isList ? { ...place, scope: "accounts." } : { ...place, conditional: true };
-  walk(inner as Token[], found, within);
+  const within = isList ? { ...scope, scope: "accounts." } : { ...scope, conditional: true };
+  walk(inner as Token[], use, within);
 }
 
-function note(name: string, found: Found, { names, scope, conditional }: Place): void {
+function addName(name: string, use: TemplateUse, { names, scope, conditional }: Scope): void {
   const full = names.has(scope + name) ? scope + name : name;
   if (!names.has(full)) {
-    found.faults.push(`has an unknown placeholder: {{${name}}}`);
+    use.faults.push(`has an unknown placeholder: {{${name}}}`);
     return;
   }
-  if (!conditional) found.always.add(full);
+  if (!conditional) use.always.add(full);
 }
 
 /** A link becomes a button (html-from-text.ts), so it needs a line of its own below its label. @returns faults */

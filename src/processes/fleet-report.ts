@@ -12,7 +12,7 @@ import { untilAnswered } from "../runtime/lifecycle.ts";
 import { packageVersion } from "../runtime/package-root.ts";
 import type { ProcessContext } from "./parts.ts";
 
-/** What changes from beat to beat. */
+/** What changes from report to report. */
 export interface ProcessStatus {
   state: FleetState;
   partitions?: Record<string, number[]>;
@@ -24,8 +24,8 @@ export interface FleetMember {
   readonly id: string;
   /** Waits for Kafka. */
   announce(): Promise<void>;
-  /** Beats until the process stops. */
-  start(pulse: () => ProcessStatus): void;
+  /** Sends reports until the process stops. */
+  start(status: () => ProcessStatus): void;
 }
 
 export function fleetMember(
@@ -40,7 +40,7 @@ export function fleetMember(
   };
   const group = commands.length > 0 ? { group: config.AUTH_GROUP } : {};
   const info = { host: hostname(), pid: process.pid, ...group, commands };
-  const beat = ({ state, partitions = {}, stats }: ProcessStatus): FleetReport => ({
+  const report = ({ state, partitions = {}, stats }: ProcessStatus): FleetReport => ({
     ping: { ...ping, state },
     info: { ...info, partitions },
     stats: { ...noStats, ...stats },
@@ -51,11 +51,11 @@ export function fleetMember(
     async announce() {
       const isTransient = (error: unknown) => error instanceof KafkaFault && error.kind === "unavailable";
       const patience = { what: "Kafka", isTransient, log, signal: lifecycle.stopping };
-      await untilAnswered(() => announce(feed, beat({ state: "starting" })), patience);
+      await untilAnswered(() => announce(feed, report({ state: "starting" })), patience);
     },
-    start(pulse) {
-      const beats = startReporting(feed, () => beat(pulse()));
-      lifecycle.onStop(() => beats.stop(1000));
+    start(status) {
+      const reporter = startReporting(feed, () => report(status()));
+      lifecycle.onStop(() => reporter.stop(1000));
     },
   };
 }

@@ -50,20 +50,20 @@ function text(value: string, { named }: Rules): string {
     .replace(/(:\/\/[^\s:/@]+:)[^\s@]+@/g, `$1${censored}@`);
 }
 
-interface Place {
+interface Visit {
   rules: Rules;
   /** Shared by the whole walk. */
   left: { nodes: number };
   above: readonly object[];
 }
 
-function visit(value: unknown, place: Place): unknown {
-  if (typeof value === "string") return text(value, place.rules);
+function visit(value: unknown, at: Visit): unknown {
+  if (typeof value === "string") return text(value, at.rules);
   if (typeof value !== "object" || value === null) return typeof value === "function" ? "[function]" : value;
-  place.left.nodes -= 1;
-  if (place.above.includes(value)) return "[circular]";
-  if (place.above.length >= deepest || place.left.nodes < 0) return "[more]";
-  const within = { ...place, above: [...place.above, value] };
+  at.left.nodes -= 1;
+  if (at.above.includes(value)) return "[circular]";
+  if (at.above.length >= deepest || at.left.nodes < 0) return "[more]";
+  const within = { ...at, above: [...at.above, value] };
   try {
     return visitObject(value, within);
   } catch {
@@ -71,36 +71,36 @@ function visit(value: unknown, place: Place): unknown {
   }
 }
 
-function visitObject(value: object, place: Place): unknown {
+function visitObject(value: object, at: Visit): unknown {
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return `[${value.byteLength} bytes]`;
-  if (Array.isArray(value)) return value.map((each) => visit(each, place));
-  if (value instanceof Error) return visitError(value, place);
+  if (Array.isArray(value)) return value.map((each) => visit(each, at));
+  if (value instanceof Error) return visitError(value, at);
   if (value instanceof Map || value instanceof Set) return `[${value.size} entries]`;
-  if ("toJSON" in value && typeof value.toJSON === "function") return visit(value.toJSON(), place);
+  if ("toJSON" in value && typeof value.toJSON === "function") return visit(value.toJSON(), at);
   const isKey = typeof (value as { kty?: unknown }).kty === "string";
-  return members(value, place, (name) => isKey && jwkPrivate.has(name));
+  return members(value, at, (name) => isKey && jwkPrivate.has(name));
 }
 
-function visitError(error: Error, place: Place): object {
+function visitError(error: Error, at: Visit): object {
   const { name, message, stack, cause } = error;
   const { errors } = error as { errors?: unknown };
   return {
     type: error.constructor?.name ?? name,
-    message: visit(message, place),
-    stack: visit(stack, place),
-    ...members(error, place, (member) => parameters.has(member)),
-    ...(cause !== undefined && { cause: visit(cause, place) }),
-    ...(Array.isArray(errors) && { errors: visit(errors, place) }),
+    message: visit(message, at),
+    stack: visit(stack, at),
+    ...members(error, at, (member) => parameters.has(member)),
+    ...(cause !== undefined && { cause: visit(cause, at) }),
+    ...(Array.isArray(errors) && { errors: visit(errors, at) }),
   };
 }
 
-function members(value: object, place: Place, isSecretHere: (name: string) => boolean): object {
+function members(value: object, at: Visit, isSecretHere: (name: string) => boolean): object {
   // An error's code comes from the system or PostgreSQL, even if a command has a secret of that name.
   const isCode = (name: string): boolean => name === "code" && value instanceof Error;
   return Object.fromEntries(
     Object.keys(value).map((name) => {
-      const secret = isSecretHere(name) || (place.rules.name.test(name) && !isCode(name));
-      return [name, secret ? censored : visit((value as Record<string, unknown>)[name], place)];
+      const secret = isSecretHere(name) || (at.rules.name.test(name) && !isCode(name));
+      return [name, secret ? censored : visit((value as Record<string, unknown>)[name], at)];
     }),
   );
 }

@@ -38,15 +38,15 @@ export function newAccount(): Account {
   return { login, username: login, email: `${login}@example.org`, password: randomBytes(192).toString("base64url") };
 }
 
-export async function journey(stage: DemoDeps, account: Account): Promise<void> {
-  await signUp(stage, account);
-  const { tokens, identity } = await logIn(stage, account);
-  const current = await goOn(stage, account, tokens);
-  if (stage.sign === undefined) {
-    stage.steps.leftOut(setRoles(`make ${role}, as operator`), "needs AUTH_OPERATOR_KEY_FILE");
-    return logOut(stage, current);
+export async function journey(demo: DemoDeps, account: Account): Promise<void> {
+  await signUp(demo, account);
+  const { tokens, identity } = await logIn(demo, account);
+  const current = await goOn(demo, account, tokens);
+  if (demo.sign === undefined) {
+    demo.steps.leftOut(setRoles(`make ${role}, as operator`), "needs AUTH_OPERATOR_KEY_FILE");
+    return logOut(demo, current);
   }
-  await promoted(stage, identity, async () => logOut(stage, await useRole(stage, current)));
+  await promoted(demo, identity, async () => logOut(demo, await useRole(demo, current)));
 }
 
 const setRoles = (does: string): StepName => [does, "auth.admin.set-roles"];
@@ -59,19 +59,19 @@ function ask<T extends Topic>(
   return client.request(topic, input, { timeoutMs });
 }
 
-async function signUp(stage: DemoDeps, account: Account): Promise<void> {
-  const { steps, confirmations } = stage;
-  await steps.ok(["ask for the fleet's keys", "auth.key.list"], () => ask(stage, "auth.key.list", {}), tellKeys);
+async function signUp(demo: DemoDeps, account: Account): Promise<void> {
+  const { steps, confirmations } = demo;
+  await steps.ok(["ask for the fleet's keys", "auth.key.list"], () => ask(demo, "auth.key.list", {}), tellKeys);
   const { userId, registrationSecret } = await steps.ok(
     ["register", "auth.account.register"],
-    () => ask(stage, "auth.account.register", account),
+    () => ask(demo, "auth.account.register", account),
     (result) => `${result.userId === null ? "" : `user ${result.userId}, `}login ${account.login}`,
   );
   const { token } = await steps.ok(
     ["read the confirmation mail", `${confirmationTopic} (JSON)`],
     () =>
       confirmations.to(account.email, firstMailMs).catch(async () => {
-        await ask(stage, "auth.account.resend", { email: account.email });
+        await ask(demo, "auth.account.resend", { email: account.email });
         return confirmations.to(account.email, secondMailMs);
       }),
     ({ id }) => {
@@ -81,56 +81,56 @@ async function signUp(stage: DemoDeps, account: Account): Promise<void> {
   );
   const { login, password } = account;
   await steps.refused(["log in before confirming", "auth.session.login"], "NOT_CONFIRMED", () =>
-    ask(stage, "auth.session.login", { login, password }),
+    ask(demo, "auth.session.login", { login, password }),
   );
   await steps.ok(
     ["confirm", "auth.account.confirm"],
-    () => ask(stage, "auth.account.confirm", { token, registrationSecret, password: "" }),
+    () => ask(demo, "auth.account.confirm", { token, registrationSecret, password: "" }),
     tellSession,
   );
 }
 
-async function logIn(stage: DemoDeps, { login, password }: Account) {
-  const { tokens } = await stage.steps.ok(
+async function logIn(demo: DemoDeps, { login, password }: Account) {
+  const { tokens } = await demo.steps.ok(
     ["log in", "auth.session.login"],
-    () => ask(stage, "auth.session.login", { login, password }),
+    () => ask(demo, "auth.session.login", { login, password }),
     (result) => {
       if (result.tokens === null)
         throw new Unexpected("The login asks for a second factor, which a new account does not have.");
       return tellSession(result.tokens);
     },
   );
-  const identity = await inspect(stage, "inspect the access token", tokens!.accessToken);
+  const identity = await inspect(demo, "inspect the access token", tokens!.accessToken);
   return { tokens: tokens!, identity };
 }
 
-async function goOn(stage: DemoDeps, { login }: Account, first: Tokens): Promise<Tokens> {
-  const { steps } = stage;
-  const refresh = () => ask(stage, "auth.session.refresh", { refreshToken: first.refreshToken });
+async function goOn(demo: DemoDeps, { login }: Account, first: Tokens): Promise<Tokens> {
+  const { steps } = demo;
+  const refresh = () => ask(demo, "auth.session.refresh", { refreshToken: first.refreshToken });
   const second = await steps.ok(["refresh", "auth.session.refresh"], refresh, ({ refreshToken }) => {
     if (refreshToken === first.refreshToken)
       throw new Unexpected("The session should rotate, but its refresh token stayed.");
     return "a new refresh token";
   });
   const again: StepName = ["refresh with the old token again", "auth.session.refresh"];
-  if (stage.grace) {
+  if (demo.grace) {
     await steps.ok(again, refresh, ({ refreshToken }) => {
       if (refreshToken !== second.refreshToken) throw new Unexpected("The old refresh token got another successor.");
       return "the same successor (a lost answer does no harm)";
     });
   } else steps.leftOut(again, "AUTH_REFRESH_GRACE is 0s");
   await steps.refused(["log in with a wrong password", "auth.session.login"], "INVALID_CREDENTIALS", () =>
-    ask(stage, "auth.session.login", { login, password: "not the password" }),
+    ask(demo, "auth.session.login", { login, password: "not the password" }),
   );
   return second;
 }
 
 /** The role is taken back whatever happens in between: a failed demo must leave no administrator. */
-async function promoted(stage: DemoDeps, identity: SessionInspectResult, act: () => Promise<void>): Promise<void> {
-  const { steps, sign } = stage;
+async function promoted(demo: DemoDeps, identity: SessionInspectResult, act: () => Promise<void>): Promise<void> {
+  const { steps, sign } = demo;
   const target = `id:${identity.userId}`;
   const set = async (roles: string[], reason: string) =>
-    ask(stage, "auth.admin.set-roles", { actorToken: await sign!(), target, roles, reason });
+    ask(demo, "auth.admin.set-roles", { actorToken: await sign!(), target, roles, reason });
   const shown = ({ roles }: { roles: string[] }): string => `roles: ${rolesText(roles)}`;
   try {
     const asked = [...identity.roles, role];
@@ -143,37 +143,37 @@ async function promoted(stage: DemoDeps, identity: SessionInspectResult, act: ()
   await steps.ok(setRoles("take the role back"), () => set(identity.roles, "authctl demo ends"), shown);
 }
 
-async function useRole(stage: DemoDeps, current: Tokens): Promise<Tokens> {
-  const { steps } = stage;
+async function useRole(demo: DemoDeps, current: Tokens): Promise<Tokens> {
+  const { steps } = demo;
   await steps.refused(["inspect the token from before", "auth.session.inspect"], "TOKEN_EXPIRED", () =>
-    ask(stage, "auth.session.inspect", { accessToken: current.accessToken }),
+    ask(demo, "auth.session.inspect", { accessToken: current.accessToken }),
   );
   const renewed = await steps.ok(
     ["refresh", "auth.session.refresh"],
-    () => ask(stage, "auth.session.refresh", { refreshToken: current.refreshToken }),
+    () => ask(demo, "auth.session.refresh", { refreshToken: current.refreshToken }),
     () => "an access token with the new roles",
   );
-  const { roles } = await inspect(stage, "inspect it", renewed.accessToken);
+  const { roles } = await inspect(demo, "inspect it", renewed.accessToken);
   if (!roles.includes(role)) throw new Unexpected(`The new access token should have the role ${role}, and does not.`);
   return renewed;
 }
 
-async function logOut(stage: DemoDeps, { accessToken }: Tokens): Promise<void> {
-  const { steps } = stage;
+async function logOut(demo: DemoDeps, { accessToken }: Tokens): Promise<void> {
+  const { steps } = demo;
   await steps.ok(
     ["log out everywhere", "auth.session.logout"],
-    () => ask(stage, "auth.session.logout", { accessToken, everywhere: true }),
+    () => ask(demo, "auth.session.logout", { accessToken, everywhere: true }),
     () => "all sessions are over",
   );
   await steps.refused(["inspect the token once more", "auth.session.inspect"], "SESSION_REVOKED", () =>
-    ask(stage, "auth.session.inspect", { accessToken }),
+    ask(demo, "auth.session.inspect", { accessToken }),
   );
 }
 
-function inspect(stage: DemoDeps, does: string, accessToken: string): Promise<SessionInspectResult> {
-  return stage.steps.ok(
+function inspect(demo: DemoDeps, does: string, accessToken: string): Promise<SessionInspectResult> {
+  return demo.steps.ok(
     [does, "auth.session.inspect"],
-    () => ask(stage, "auth.session.inspect", { accessToken }),
+    () => ask(demo, "auth.session.inspect", { accessToken }),
     ({ login, roles }) => `${login}, roles: ${rolesText(roles)}`,
   );
 }

@@ -55,7 +55,7 @@ export async function notReplayableReason(
 }
 
 const unknownIdentity =
-  "Its original time was not noted (an older worker buried it), so a replay would be a new record, and could take effect twice.";
+  "Its original time was not noted (an older worker sent it to the dead letters), so a replay would be a new record, and could take effect twice.";
 
 async function requestHindrance(
   record: InRecord,
@@ -130,8 +130,8 @@ function originalRecord(record: InRecord): RecordIdentity | undefined {
     return /^\d{1,18}$/.test(text) ? text : undefined;
   });
   if (partition === undefined || offset === undefined || timestamp === undefined) return undefined;
-  const buried = { partition: Number(partition), offset: BigInt(offset), timestamp: Number(timestamp) };
-  return identityOf({ ...buried, headers: record.headers }, busNames.deadLetters);
+  const place = { partition: Number(partition), offset: BigInt(offset), timestamp: Number(timestamp) };
+  return identityOf({ ...place, headers: record.headers }, busNames.deadLetters);
 }
 
 /** @throws Error where notReplayableReason was not asked first, and there is a reason */

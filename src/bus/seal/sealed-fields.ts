@@ -74,22 +74,22 @@ export function reconcile(clear: Fields, inside: Fields, how: Reconciliation): F
   return agreeFields(clear, inside, { how, path: "" });
 }
 
-interface Place {
+interface FieldPath {
   how: Reconciliation;
   path: string;
 }
 
-function agreeFields(clear: Fields, inside: Fields, { how, path }: Place): Fields {
+function agreeFields(clear: Fields, inside: Fields, { how, path }: FieldPath): Fields {
   const agreed = Object.entries(clear).map(([name, value]) => {
-    const place = { how, path: path === "" ? name : `${path}.${name}` };
-    return [name, agree(value, Object.hasOwn(inside, name) ? inside[name] : undefined, place)];
+    const at = { how, path: path === "" ? name : `${path}.${name}` };
+    return [name, agree(value, Object.hasOwn(inside, name) ? inside[name] : undefined, at)];
   });
   // Spread and fromEntries define members and never call setters: a field named __proto__ is only a field.
   return { ...inside, ...Object.fromEntries(agreed) };
 }
 
-function agree(clear: unknown, inside: unknown, place: Place): unknown {
-  const { how, path } = place;
+function agree(clear: unknown, inside: unknown, at: FieldPath): unknown {
+  const { how, path } = at;
   if (inside === undefined) {
     const empty = clear === null || clear === undefined || isDeepStrictEqual(toJson(clear), toJson(how.defaults[path]));
     if (how.bare || empty) return clear;
@@ -98,7 +98,7 @@ function agree(clear: unknown, inside: unknown, place: Place): unknown {
   if (Array.isArray(clear) && Array.isArray(inside) && clear.length === inside.length) {
     return clear.map((each, at) => agree(each, inside[at], { how, path: `${path}.${at}` }));
   }
-  if (isFields(clear) && isFields(inside)) return agreeFields(clear, inside, place);
+  if (isFields(clear) && isFields(inside)) return agreeFields(clear, inside, at);
   const numeric = typeof clear === "number" || typeof clear === "bigint";
   const equal =
     inside === clear ||
