@@ -134,7 +134,7 @@ export const questions: Question[] = [
       const [somebody, nobody] = [loggingIn(harness, logins[0]), loggingIn(harness, logins[1])];
       for (let n = 0; n < users; n += 1) await Promise.all([somebody(n), nobody(n)]);
       await harness.pool.query(sql.unsafe`
-        UPDATE login_attempts SET attempts = array_fill((attempts[1].place, attempts[1].kind, ''::bytea, now())::attempt, ARRAY[100])`);
+        UPDATE login_attempts SET attempts = array_fill((attempts[1].source, attempts[1].kind, ''::bytea, now())::attempt, ARRAY[100])`);
       return { somebody, nobody, naive: () => loggingIn(harness, [unused()])(0) };
     },
   },

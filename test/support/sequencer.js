@@ -1,5 +1,6 @@
-// The order in which Jest begins the test files: those that take longest first, so that none of them is left to run
-// alone at the end; then by size, which is all that a fresh clone knows of the others.
+// The order in which Jest begins the test files. Those that take longest are begun early, the longest first, so that none
+// of them is left to run alone at the end; between them come the others, so that no three long ones share the machine
+// from the start. Others are ordered by size, which is all that a fresh clone knows of them.
 import { statSync } from "node:fs";
 
 /** Each takes 20 s or more, most of it waiting for Kafka. A run prints its slowest files (bin/run-jest.js). */
@@ -37,7 +38,12 @@ const places = new Map(longest.map((name, index) => [`/test/${name}.test.ts`, in
 export default class Sequencer {
   sort(tests) {
     const placed = tests.map((test) => ({ test, place: placeOf(test.path), bytes: statSync(test.path).size }));
-    return placed.sort((a, b) => a.place - b.place || b.bytes - a.bytes).map(({ test }) => test);
+    const long = placed.filter(({ place }) => place < longest.length).sort((a, b) => a.place - b.place);
+    const short = placed.filter(({ place }) => place === longest.length).sort((a, b) => b.bytes - a.bytes);
+    const beside = Math.ceil(short.length / Math.max(1, long.length));
+    const rest = short.slice(long.length * beside);
+    const ordered = long.flatMap((one, index) => [one, ...short.slice(index * beside, (index + 1) * beside)]);
+    return [...ordered, ...rest].map(({ test }) => test);
   }
 
   shard(tests, { shardIndex, shardCount }) {
