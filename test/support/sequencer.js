@@ -1,6 +1,6 @@
-// The order in which Jest begins the test files. Those that take longest are begun early, the longest first, so that none
-// of them is left to run alone at the end; between them come the others, so that no three long ones share the machine
-// from the start. Others are ordered by size, which is all that a fresh clone knows of them.
+// The order in which Jest begins the test files. Those that take longest are begun early, the longest first, so that
+// none of them is left to run alone at the end; between them come the others, so that no three long ones share the
+// machine from the start. Others are ordered by size, which is all that a fresh clone knows of them.
 import { statSync } from "node:fs";
 
 /** Each takes 20 s or more, most of it waiting for Kafka. A run prints its slowest files (bin/run-jest.js). */
