@@ -102,7 +102,7 @@ export function endedLater(
   about: { kept: string | null; cause: string; reason: string },
 ) {
   const { event: kind, body } = event("SessionsRevoked", { sessionIds: [], ...about });
-  const [eventId, traceparent] = [ctx.uuid(), ctx.call.envelope.traceparent ?? null];
+  const [eventId, traceparent] = [ctx.uuid(), ctx.call.headers.traceparent ?? null];
   const written = { ...body, at: ctx.now() };
   const audited = { eventId, kind, actor: `user:${userId}`, traceparent, body: written };
   return {

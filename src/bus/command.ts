@@ -1,7 +1,7 @@
 // A command as the bus sees it: names, schemas, lane, and a function. The bus knows nothing of what a command does.
 
 import type { TextGate } from "./avro/text-gate.ts";
-import type { Envelope } from "./headers.ts";
+import type { RequestHeaders } from "./headers.ts";
 import type { Lane, Permit } from "./lanes.ts";
 
 export type LaneName = "hash" | "db" | "cheap";
@@ -16,7 +16,7 @@ export interface HeldDevice {
 /** One request while it is being handled. */
 export interface Call {
   topic: string;
-  envelope: Envelope;
+  headers: RequestHeaders;
   /**
    * When the broker took the record, Unix ms. Seals and tokens in the request are judged by this time, so a redelivery
    * is judged like the first delivery.

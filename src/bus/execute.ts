@@ -11,7 +11,7 @@ import { AnyRefusal } from "../lib/refusal.ts";
 import type { Logger } from "../runtime/log.ts";
 import { type Codec, CodecFault } from "./avro/codec.ts";
 import { type BusCommand, type Call, type LaneName, type Lanes, replySubject, requestSubject } from "./command.ts";
-import { type Envelope, replyHeaders } from "./headers.ts";
+import { type RequestHeaders, replyHeaders } from "./headers.ts";
 import type { Permit } from "./lanes.ts";
 import { delayUntil } from "./min-response.ts";
 import type { BusProtocol } from "./names.ts";
@@ -21,9 +21,9 @@ import {
   bareReply,
   type OpeningKey,
   openRequest,
-  parseReplyKey,
+  parseSealingKey,
   type ReplyKey,
-  sealReply,
+  sealFor,
   splitSealed,
 } from "./seal/seal.ts";
 
@@ -66,10 +66,8 @@ interface Outcome {
 
 export function makeExecute(parts: ExecuteDeps): Execute {
   return async (record, command, call, redelivered) => {
-    const outcome = await delayUntil(command.minResponseMs, () =>
-      attempt(parts, { record, command, call }, redelivered),
-    );
-    const caller = { command, key: record.key, envelope: call.envelope };
+    const outcome = await delayUntil(command.minResponseMs, () => serve(parts, { record, command, call }, redelivered));
+    const caller = { command, key: record.key, headers: call.headers };
     return {
       outcome: outcome.code,
       deadLetterReason: outcome.deadLetterReason,
@@ -83,17 +81,17 @@ export interface Caller {
   command: BusCommand;
   /** Of the request's record. */
   key: Buffer | null;
-  envelope: Pick<Envelope, "reply" | "traceparent" | "tracestate">;
+  headers: Pick<RequestHeaders, "reply" | "traceparent" | "tracestate">;
 }
 
 function replyRecord(
   { protocol: { names } }: Pick<ExecuteDeps, "protocol">,
-  { key, envelope }: Caller,
+  { key, headers }: Caller,
   { code: outcome, bytes: value, mac }: { code: string; bytes: Buffer; mac?: string | undefined },
 ): OutRecord {
-  const { topic, partition } = envelope.reply;
-  const headers = replyHeaders(envelope.reply, { ...envelope, outcome, mac, names });
-  return { topic, ...(partition !== undefined && { partition }), key, value, headers };
+  const { topic, partition } = headers.reply;
+  const own = replyHeaders(headers.reply, { ...headers, outcome, mac, names });
+  return { topic, ...(partition !== undefined && { partition }), key, value, headers: own };
 }
 
 interface EncodeDeps extends Pick<ExecuteDeps, "protocol"> {
@@ -110,8 +108,8 @@ export function refusalReply(
   return { outcome: refused.code, reply: replyRecord(parts, caller, refused) };
 }
 
-function macOf({ envelope }: Call, { code, bytes: value, replySecret }: Outcome): string | undefined {
-  const { topic: replyTopic, correlationId } = envelope.reply;
+function macOf({ headers }: Call, { code, bytes: value, replySecret }: Outcome): string | undefined {
+  const { topic: replyTopic, correlationId } = headers.reply;
   return replySecret && replyMac(replySecret, { replyTopic, correlationId, code, value });
 }
 
@@ -133,7 +131,7 @@ interface Work {
   call: Call;
 }
 
-async function attempt(parts: ExecuteDeps, delivered: Work, redelivered: boolean): Promise<Outcome> {
+async function serve(parts: ExecuteDeps, delivered: Work, redelivered: boolean): Promise<Outcome> {
   const { log } = parts;
   const { record, command } = delivered;
   let call: Call = delivered.call;
@@ -212,8 +210,8 @@ function refusalOfBytes({ kind, message }: CodecFault): AnyRefusal {
 }
 
 async function readReplyKey(parts: ExecuteDeps, { command, call }: Work): Promise<ReplyKey | undefined> {
-  const text = call.envelope.replyKey;
-  if (text !== undefined) return parseReplyKey(text, parts.protocol.names.headers.replyKey);
+  const text = call.headers.replyKey;
+  if (text !== undefined) return parseSealingKey(text, parts.protocol.names.headers.replyKey);
   if (command.sealedFields.reply.length > 0 && parts.requireSealed) {
     throw refuse("SEAL_REQUIRED", { message: `The reply has secrets: give ${parts.protocol.names.headers.replyKey}.` });
   }
@@ -233,9 +231,9 @@ async function open(
     sealed,
     clear: rest,
     topic: command.topic,
-    replyTopic: call.envelope.reply.topic,
+    replyTopic: call.headers.reply.topic,
     replyKeyThumbprint: replyKey?.thumbprint,
-    idempotencyKey: call.envelope.callerKey,
+    idempotencyKey: call.headers.callerKey,
     keys: parts.openingKey,
     requireSealed: parts.requireSealed,
     sealedFields: command.sealedFields.request,
@@ -290,6 +288,6 @@ async function encodeResult(
   const paths = command.sealedFields.reply;
   if (paths.length === 0) return codec.encode(replySubject(command), { outcome: { [command.resultName]: result } });
   const { clear, secret } = splitSealed(result, paths);
-  const sealed = replyKey === undefined ? bareReply(secret) : await sealReply(secret, replyKey);
+  const sealed = replyKey === undefined ? bareReply(secret) : await sealFor(secret, replyKey);
   return codec.encode(replySubject(command), { outcome: { [command.resultName]: { ...clear, sealed } } });
 }

@@ -25,7 +25,7 @@ export interface ReplyAddress {
   correlationId: Buffer | undefined;
 }
 
-export interface Envelope extends Trace {
+export interface RequestHeaders extends Trace {
   reply: ReplyAddress;
   /** Unix ms by the broker's clock after which the caller no longer waits. */
   deadline: number;
@@ -67,7 +67,10 @@ export interface HeaderRules {
   allowedReplyTopics: RegExp;
 }
 
-export function readHeaders(record: InRecord, { names, allowedReplyTopics }: HeaderRules): Envelope | HeaderFault {
+export function readHeaders(
+  record: InRecord,
+  { names, allowedReplyTopics }: HeaderRules,
+): RequestHeaders | HeaderFault {
   const { headers: own } = names;
   const twice = single(names).find(
     (name) => Array.isArray(record.headers[name]) && singleHeader(record, name) === undefined,
@@ -154,7 +157,7 @@ function readDeadline(record: InRecord, own: BusNames["headers"]): number | Head
   return record.timestamp + defaultTimeoutMs;
 }
 
-type Key = Pick<Envelope, "idempotencyKey" | "callerKey">;
+type Key = Pick<RequestHeaders, "idempotencyKey" | "callerKey">;
 
 /**
  * The caller's key; else the correlation id if it has enough random bits; else the record's identity, so that a

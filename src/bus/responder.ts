@@ -17,7 +17,7 @@ import type { BusCommand, Call, HeldDevice } from "./command.ts";
 import { deadLetter, unreadableLetter } from "./dead-letter.ts";
 import type { DeadLetterReason, DeadLetters } from "./dead-letter-sender.ts";
 import { type Caller, type Execute, refusalReply } from "./execute.ts";
-import { type Envelope, type HeaderFault, readHeaders } from "./headers.ts";
+import { type HeaderFault, type RequestHeaders, readHeaders } from "./headers.ts";
 import { type Mailboxes, makeMailboxes } from "./mailbox.ts";
 import type { BusProtocol } from "./names.ts";
 import { PartitionConsumer } from "./partition-consumer.ts";
@@ -112,22 +112,22 @@ export class Responder {
   #receive(record: InRecord, owner: AssignedPartition): void {
     const { protocol, allowedReplyTopics, maxKeyBytes, mailboxLimit } = this.#deps;
     const command = this.#commands.get(record.topic)!;
-    const envelope = readHeaders(record, { names: protocol.names, allowedReplyTopics });
-    if ("fault" in envelope) {
-      void this.#settle(record, owner, () => this.#refuseHeaders(record, command, envelope));
+    const headers = readHeaders(record, { names: protocol.names, allowedReplyTopics });
+    if ("fault" in headers) {
+      void this.#settle(record, owner, () => this.#refuseHeaders(record, command, headers));
       return;
     }
     if (!isServable(record.key, maxKeyBytes)) {
-      void this.#settle(record, owner, () => this.#refuseKey({ command, key: null, envelope }));
+      void this.#settle(record, owner, () => this.#refuseKey({ command, key: null, headers }));
       return;
     }
-    const call = this.#callOf(record, envelope);
+    const call = this.#callOf(record, headers);
     const { key, bound } = mailboxOf(record, command, mailboxLimit);
     const work = () => this.#settle(record, owner, () => this.#serve({ record, command, call, owner }));
     const queued = this.#mailboxes.push(key, work, { bound, device: call.device !== undefined });
     if (!queued)
       void this.#settle(record, owner, () =>
-        this.#refuse({ command, key: record.key, envelope }, refuse("THROTTLED", { retryAfterMs: 1000 })),
+        this.#refuse({ command, key: record.key, headers }, refuse("THROTTLED", { retryAfterMs: 1000 })),
       );
   }
 
@@ -151,22 +151,22 @@ export class Responder {
     });
   }
 
-  #callOf(record: InRecord, envelope: Envelope): Call {
+  #callOf(record: InRecord, headers: RequestHeaders): Call {
     const origin = this.#deps.now() - this.#deps.monotonic();
-    const deadline = envelope.deadline - origin;
-    const device = this.#heldDevice(record, envelope);
-    const call = { topic: record.topic, envelope, recordedAt: record.timestamp, deadline };
+    const deadline = headers.deadline - origin;
+    const device = this.#heldDevice(record, headers);
+    const call = { topic: record.topic, headers, recordedAt: record.timestamp, deadline };
     return device === undefined ? call : { ...call, device };
   }
 
   /** Checked at the record's broker time, so that a redelivery is judged like the first delivery. */
-  #heldDevice({ key, timestamp }: InRecord, { device }: Envelope): HeldDevice | undefined {
+  #heldDevice({ key, timestamp }: InRecord, { device }: RequestHeaders): HeldDevice | undefined {
     if (device === undefined || key === null || key.length === 0) return undefined;
     return this.#deps.deviceOf(device, { recordKey: key.toString("utf8"), at: timestamp });
   }
 
   async #serve({ record, command, call, owner }: ReceivedRequest): Promise<string> {
-    const { reply } = call.envelope;
+    const { reply } = call.headers;
     // A broker that cannot be asked is no reason to refuse work: the reply itself waits for it.
     if (!(await this.#deps.replies.reachable(reply).catch(() => true))) {
       const where = { topic: record.topic, replyTopic: reply.topic, replyPartition: reply.partition };
@@ -190,7 +190,7 @@ export class Responder {
       return "dead-letter";
     }
     const refusal = refuse("INVALID_INPUT", { message, details: header === "" ? {} : { header } });
-    return this.#refuse({ command, key: record.key, envelope: { reply: address, ...readTrace(record) } }, refusal);
+    return this.#refuse({ command, key: record.key, headers: { reply: address, ...readTrace(record) } }, refusal);
   }
 
   /** Answers without the key: a key of a megabyte would be copied and hashed again on its way back. */

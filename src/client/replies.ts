@@ -6,7 +6,7 @@ import type { KeyObject } from "node:crypto";
 import { type Codec, CodecFault } from "../bus/avro/codec.ts";
 import { replySubject } from "../bus/command.ts";
 import type { Reply } from "../bus/requester.ts";
-import { mergeSealed, openReply } from "../bus/seal/seal.ts";
+import { mergeSealed, openSeal } from "../bus/seal/seal.ts";
 import { asError } from "../lib/errors.ts";
 import { isRefusalCode, Refusal, type RefusalCode, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
@@ -82,7 +82,7 @@ async function decoded({ codec, resultName }: ReplyReader, { value }: Reply): Pr
 
 async function opened(result: object, privateKey: KeyObject): Promise<object> {
   const { sealed, ...clear } = result as { sealed?: string };
-  return sealed === undefined ? clear : mergeSealed(clear, await openReply(sealed, privateKey));
+  return sealed === undefined ? clear : mergeSealed(clear, await openSeal(sealed, privateKey));
 }
 
 /** A reply that cannot be read: the registry with its schema is down, or it does not come from the fleet. */

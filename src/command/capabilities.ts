@@ -138,9 +138,9 @@ const makers: { [C in Capability]: (deps: RunDeps, run: Run) => Capabilities[C] 
     },
   }),
   denials: (deps, { call }) => ({
-    admit: (actor) => deps.denials.admit(actor),
+    mayWriteRow: (actor) => deps.denials.mayWriteRow(actor),
     async commitAuditOnly(change, code) {
-      await commitWithoutReply(deps, change, { outcome: code, traceparent: call.envelope.traceparent });
+      await commitWithoutReply(deps, change, { outcome: code, traceparent: call.headers.traceparent });
       deps.committed();
     },
   }),
@@ -159,7 +159,7 @@ function deviceToken(
   { recordKey, epoch }: { recordKey: string; epoch: number },
 ): string {
   const now = clock.now();
-  const given = call.envelope.device;
+  const given = call.headers.device;
   const known = given === undefined ? undefined : devices.verify(given, { recordKey, at: now });
   return devices.issue({ recordKey, epoch, now, id: known?.epoch === epoch ? known.id : undefined });
 }

@@ -31,7 +31,7 @@ export async function commitWithoutReply(
 ): Promise<void> {
   const keys = dataKeys();
   const outbox = outboxRows(change, {
-    call: { envelope: { traceparent } },
+    call: { headers: { traceparent } },
     now: clock.now(),
     uuid: () => uuidv7(clock),
     cipher: keys.cipher("outbox"),

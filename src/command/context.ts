@@ -226,7 +226,7 @@ export interface Capabilities {
   /** Administrative requests that were refused (admin/denials.ts). */
   denials: {
     /** Whether this refusal gets an audit row. */
-    admit(actor: string): boolean;
+    mayWriteRow(actor: string): boolean;
     /** Commits the audit row and stores no answer: the same request may succeed later. */
     commitAuditOnly(change: Change, code: RefusalCode): Promise<void>;
   };

@@ -27,8 +27,8 @@ export type StoredAnswer =
       };
     };
 
-export function inboxKey({ topic, envelope }: Call): InboxKey {
-  return { topic, replyTopic: envelope.reply.topic, idempotencyKey: envelope.idempotencyKey };
+export function inboxKey({ topic, headers }: Call): InboxKey {
+  return { topic, replyTopic: headers.reply.topic, idempotencyKey: headers.idempotencyKey };
 }
 
 export function encryptAnswer(keys: DataKeys, key: InboxKey, answer: StoredAnswer): Buffer {

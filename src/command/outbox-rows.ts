@@ -11,7 +11,7 @@ export const eventTopic = "auth.event";
 
 interface OutboxRowOptions {
   /** The request, or only its trace context where the fleet acts on its own. */
-  call: { envelope: { traceparent: string | undefined } };
+  call: { headers: { traceparent: string | undefined } };
   now: number;
   uuid(): string;
   cipher: DataCipher;
@@ -22,7 +22,7 @@ export function outboxRows(change: Change, { call, now, uuid, cipher }: OutboxRo
   const key = user === undefined ? (change.key ?? "") : String(user.id);
   const shard = shardOf(user?.id ?? key);
   const actor = change.actor ?? (user === undefined ? "anonymous" : `user:${user.id}`);
-  const common = { shard, actor, traceparent: call.envelope.traceparent ?? null };
+  const common = { shard, actor, traceparent: call.headers.traceparent ?? null };
   const events = change.events.map(({ event, body }) => ({
     ...common,
     topic: eventTopic,

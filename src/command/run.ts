@@ -24,7 +24,7 @@ import { makeUses } from "./uses.ts";
 
 /** As long as the platform's topics retain records: a redelivered record must change nothing. */
 const legacyTtlMs = 60 * 86_400_000;
-const maxAttempts = 5;
+const maxRounds = 5;
 
 /** The command as the bus sees it. */
 export function busCommand(handler: Handler, deps: RunDeps): BusCommand {
@@ -139,17 +139,17 @@ export async function runLegacy(deps: RunDeps, handler: LegacyHandler, body: Leg
  * loaded.
  */
 async function retryWhenChanged(deps: RunDeps, call: Call, run: () => Promise<object>): Promise<object> {
-  for (let attempt = 1; ; attempt += 1) {
+  for (let round = 1; ; round += 1) {
     try {
       return await run();
     } catch (error) {
-      if (error instanceof UnknownDataKey && attempt === 1) {
+      if (error instanceof UnknownDataKey && round === 1) {
         await deps.reloadKeys();
         continue;
       }
       const part = changedPart(error) ?? takenConstraint(error);
-      if (part === undefined || attempt === maxAttempts) throw error;
-      deps.log.debug({ topic: call.topic, part, attempt }, "the world changed between reading and committing");
+      if (part === undefined || round === maxRounds) throw error;
+      deps.log.debug({ topic: call.topic, part, round }, "the data changed between reading and committing");
     }
   }
 }

@@ -9,7 +9,7 @@ import {
 } from "slonik";
 
 /** SQLSTATE -> why a retry may succeed */
-const passingStates: Record<string, string> = {
+const transientStates: Record<string, string> = {
   "08000": "connection lost",
   "08003": "connection lost",
   "08006": "connection lost",
@@ -22,7 +22,7 @@ const passingStates: Record<string, string> = {
   "57P03": "server is starting",
 };
 
-const passingSocket = new Set([
+const transientSocket = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
   "EPIPE",
@@ -37,7 +37,7 @@ export function isTransient(error: unknown): boolean {
     if (each instanceof BackendTerminatedError || each instanceof BackendTerminatedUnexpectedlyError) return true;
     if (each instanceof ConnectionError) return true;
     const { code } = each as { code?: unknown };
-    if (typeof code === "string" && (Object.hasOwn(passingStates, code) || passingSocket.has(code))) return true;
+    if (typeof code === "string" && (Object.hasOwn(transientStates, code) || transientSocket.has(code))) return true;
     if (/timeout expired|connection terminated|connection ended/i.test(each.message)) return true;
     // A migration changed a table under a prepared statement: slonik drops the connection, and the next one prepares
     // again.

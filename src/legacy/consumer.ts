@@ -130,7 +130,7 @@ function mailboxKey(record: InRecord): string {
 
 function legacyCall(record: InRecord): Call {
   const reply = { topic: "", partition: undefined, correlationId: undefined };
-  const envelope = {
+  const headers = {
     reply,
     deadline: Number.POSITIVE_INFINITY,
     idempotencyKey: identityKey(record, busNames),
@@ -139,5 +139,5 @@ function legacyCall(record: InRecord): Call {
     device: undefined,
     ...readTrace(record),
   };
-  return { topic: record.topic, envelope, recordedAt: record.timestamp, deadline: Number.POSITIVE_INFINITY };
+  return { topic: record.topic, headers, recordedAt: record.timestamp, deadline: Number.POSITIVE_INFINITY };
 }

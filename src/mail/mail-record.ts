@@ -36,7 +36,7 @@ export function withCheckedAddress(mail: StoredMail): StoredMail {
 }
 
 /** @param open opens a seal to the fleet. @returns the sealed fields. @throws ForgedMail; what `open` throws */
-export async function openSealed(
+export async function openMail(
   mail: StoredMail,
   open: (sealed: string) => Promise<Record<string, unknown>>,
 ): Promise<Record<string, unknown>> {

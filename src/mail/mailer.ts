@@ -12,7 +12,7 @@ import { MailDelivery, type MailDeliveryDeps } from "./delivery.ts";
 import {
   decodeMail,
   ForgedMail,
-  openSealed,
+  openMail,
   type StoredMail,
   UnsendableMail,
   withCheckedAddress,
@@ -83,7 +83,7 @@ export class Mailer {
     try {
       const decoded = await this.#delivery.retry(() => decodeMail(this.#deps.codec, record), stopping);
       mail = withCheckedAddress(decoded);
-      const secrets = await openSealed(decoded, (sealed) => this.#deps.open(sealed));
+      const secrets = await openMail(decoded, (sealed) => this.#deps.open(sealed));
       const rendered = this.#render(mail, secrets);
       const outcome = await this.#delivery.send({ mail, rendered, replayed: isReplay(record) }, stopping);
       this.#deps.observe(mail.kind, outcome);

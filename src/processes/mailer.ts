@@ -1,6 +1,6 @@
 // Builds the process `mailer`: mails from auth.mail to the SMTP server.
 import { Lane } from "../bus/lanes.ts";
-import { openReply, sealedTo } from "../bus/seal/seal.ts";
+import { openSeal, sealedTo } from "../bus/seal/seal.ts";
 import type { Config } from "../config/read.ts";
 import { isTransient } from "../db/faults.ts";
 import { claimMail, markMail, releaseMail, takeOverMail } from "../db/mails.ts";
@@ -96,7 +96,7 @@ function smtpOf({
 async function openMail(keys: FleetKeys, sealed: string): Promise<Record<string, unknown>> {
   const key = keys.keyring().opening(sealedTo(sealed));
   if (key === undefined) throw new Error("it is sealed to a key that the fleet does not have, or not any more");
-  return openReply(sealed, key);
+  return openSeal(sealed, key);
 }
 
 /** A mail with a link is useful as long as its link works, a notice as long as the topic retains it: a day. */

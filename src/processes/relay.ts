@@ -1,7 +1,7 @@
 // Builds the process `relay`: publishing the outbox, and maintenance.
 
 import { startAuditChain } from "../audit/chain.ts";
-import { parseReplyKey, sealReply } from "../bus/seal/seal.ts";
+import { parseSealingKey, sealFor } from "../bus/seal/seal.ts";
 import { makeSender } from "../bus/sender.ts";
 import type { Config } from "../config/read.ts";
 import type { DatabasePool } from "../db/pool.ts";
@@ -142,11 +142,11 @@ function startKeySchedule(parts: KeyDeps, log: Logger): () => Promise<void> {
 /** A mail is sealed to the fleet's own mailer, or, like a reply, to the one that AUTH_MAIL_SEAL_KEY names. */
 function mailSealer({ AUTH_MAIL_SEAL_KEY: outside }: Config, keys: FleetKeys): (mail: object) => Promise<string> {
   if (outside !== undefined) {
-    const key = parseReplyKey(JSON.stringify(outside));
-    return (mail) => sealReply(mail, key);
+    const key = parseSealingKey(JSON.stringify(outside));
+    return (mail) => sealFor(mail, key);
   }
   return async (mail) => {
     const { kid, kty, crv, x, y } = keys.keyring().sealing();
-    return sealReply(mail, { ...parseReplyKey(JSON.stringify({ kty, crv, x, y })), thumbprint: kid });
+    return sealFor(mail, { ...parseSealingKey(JSON.stringify({ kty, crv, x, y })), thumbprint: kid });
   };
 }

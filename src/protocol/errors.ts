@@ -33,7 +33,7 @@ export const refusals = {
   SEAL_REQUIRED: ["INVALID_ARGUMENT", "Secrets must be sealed."],
   SEAL_INVALID: ["INVALID_ARGUMENT", "The seal does not fit the request."],
   IDEMPOTENCY_CONFLICT: ["INVALID_ARGUMENT", "This idempotency key was used for another request."],
-  NOT_FOUND: ["NOT_FOUND", "There is no such thing."],
+  NOT_FOUND: ["NOT_FOUND", "Not found."],
   FORBIDDEN: ["PERMISSION_DENIED", "This is not permitted."],
   THROTTLED: ["RESOURCE_EXHAUSTED", "Too many requests for this key."],
   OVERLOADED: ["RESOURCE_EXHAUSTED", "The service is busy."],

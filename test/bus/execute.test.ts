@@ -53,13 +53,13 @@ function setUp(given: Partial<BusCommand>) {
     ...given,
   };
   const record = { topic: "auth.test", partition: 0, offset: 0n, timestamp: 0, key: null, value: null, headers: {} };
-  const envelope = { reply: { topic: "auth.reply.x" } } as Call["envelope"];
+  const headers = { reply: { topic: "auth.reply.x" } } as Call["headers"];
   /** @param leftMs until its deadline */
   const ask = (leftMs: number, redelivered = false) =>
     execute(
       record satisfies InRecord,
       command,
-      { topic: "auth.test", envelope, recordedAt: 0, deadline: monotonic() + leftMs },
+      { topic: "auth.test", headers, recordedAt: 0, deadline: monotonic() + leftMs },
       redelivered,
     );
   return { ask, lanes, demands, opened: () => opened };

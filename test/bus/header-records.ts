@@ -29,8 +29,8 @@ export function record(headers: Headers, more: Partial<InRecord> = {}): InRecord
   return { ...place, key: null, value: null, headers: Object.fromEntries(raw) as InRecord["headers"], ...more };
 }
 
-/** The envelope; fails where the headers cannot be served. */
-export function envelope(headers: Headers, more: Partial<InRecord> = {}) {
+/** The readRequest; fails where the headers cannot be served. */
+export function readRequest(headers: Headers, more: Partial<InRecord> = {}) {
   const read = readHeaders(record(headers, more), allowed);
   if ("fault" in read) throw new Error(`${read.header}: ${read.fault}`);
   return read;

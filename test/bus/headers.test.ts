@@ -4,12 +4,12 @@ import {
   allowed,
   at,
   bytes,
-  envelope,
   faultOf,
   type Headers,
   id,
   names,
   readHeaders,
+  readRequest,
   record,
   recordKey,
   traceparent,
@@ -31,7 +31,7 @@ describe("the time", () => {
     ["a huge timeout is cut", { "auth-timeout": "999999999999999" }, at + 300_000],
     ["a deadline over 5 min away is cut", { "auth-deadline": String(at + 300_001) }, at + 300_000],
   ])("%s", (_what, headers, deadline) => {
-    expect(envelope(headers).deadline).toBe(deadline);
+    expect(readRequest(headers).deadline).toBe(deadline);
   });
 
   test.each(["", "-1", "1.5", "1e3", "soon", "1 ", "1\n", "0x10", "1234567890123456"])("%j is no time", (text) => {
@@ -62,7 +62,7 @@ describe("a header given twice", () => {
 
   test("an address of a reply that says the same each time is one", () => {
     const raw = bytes(0, 255, 128, 195, 40, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13);
-    const read = envelope({
+    const read = readRequest({
       kafka_replyTopic: ["auth.reply.test", "auth.reply.test"],
       kafka_replyPartition: [bytes(0, 0, 0, 7), bytes(0, 0, 0, 7)],
       kafka_correlationId: [raw, raw, raw],
@@ -107,7 +107,7 @@ describe("the idempotency key", () => {
     ],
     ["absent, correlation id of 22 characters", { kafka_correlationId: id }, caller(id), id],
   ])("%s", (_what, headers, idempotencyKey, callerKey) => {
-    expect(envelope(headers)).toMatchObject({ idempotencyKey, callerKey });
+    expect(readRequest(headers)).toMatchObject({ idempotencyKey, callerKey });
   });
 
   test.each<[string, Headers]>([
@@ -118,21 +118,21 @@ describe("the idempotency key", () => {
     ["a correlation id over 256 bytes", { kafka_correlationId: "x".repeat(257) }],
     ["an empty correlation id", { kafka_correlationId: "" }],
   ])("%s: the record is its own identity", (_what, headers) => {
-    const read = envelope(headers);
+    const read = readRequest(headers);
     expect(read.callerKey).toBeUndefined();
     expect(read.idempotencyKey).toEqual(Buffer.from(`\u00013:41:${at}`));
     expect(read.idempotencyKey).toEqual(recordKey(record({})));
   });
 
   test("a record's identity is the same at each delivery, and no other record's", () => {
-    const others = [{ partition: 4 }, { offset: 42n }, { timestamp: at + 1 }].map((more) => envelope({}, more));
-    expect(envelope({}).idempotencyKey).toEqual(envelope({}).idempotencyKey);
-    for (const other of others) expect(other.idempotencyKey).not.toEqual(envelope({}).idempotencyKey);
+    const others = [{ partition: 4 }, { offset: 42n }, { timestamp: at + 1 }].map((more) => readRequest({}, more));
+    expect(readRequest({}).idempotencyKey).toEqual(readRequest({}).idempotencyKey);
+    for (const other of others) expect(other.idempotencyKey).not.toEqual(readRequest({}).idempotencyKey);
   });
 
   test("nobody can send the identity of a record as their key", () => {
     const forged = recordKey(record({})).toString("latin1").padEnd(22, "0");
-    expect(envelope({ kafka_correlationId: forged }).idempotencyKey[0]).toBe(0);
+    expect(readRequest({ kafka_correlationId: forged }).idempotencyKey[0]).toBe(0);
     expect(faultOf({ "auth-idempotency-key": forged })?.fault).toBe("not printable ASCII");
     expect(recordKey(record({}))[0]).toBe(1);
   });
@@ -143,7 +143,7 @@ describe("the idempotency key", () => {
     const lossy = Buffer.from(raw.toString("utf8")); // as bytes that are no UTF-8 are often read
     const spelled = `b64:${raw.toString("base64url")}`;
     const keys = [raw, other, lossy, Buffer.from(spelled), Buffer.from(id)];
-    const jtis = keys.map((kafka_correlationId) => envelope({ kafka_correlationId }).callerKey);
+    const jtis = keys.map((kafka_correlationId) => readRequest({ kafka_correlationId }).callerKey);
     expect(jtis).toEqual([spelled, expect.any(String), expect.any(String), expect.any(String), id]);
     expect(new Set(jtis).size).toBe(keys.length);
     // The control: decoded as text, two of them are one.
@@ -173,7 +173,7 @@ describe("the idempotency key", () => {
 
 describe("the token of a device", () => {
   test.each([undefined, "", "d1.abc", "x".repeat(256)])("%s is handed on", (device) => {
-    expect(envelope(device === undefined ? {} : { "auth-device": device }).device).toBe(device);
+    expect(readRequest(device === undefined ? {} : { "auth-device": device }).device).toBe(device);
   });
 
   test.each([
@@ -181,7 +181,7 @@ describe("the token of a device", () => {
     ["a line end", "d1.abc\n"],
     ["bytes that are no text", bytes(255, 254)],
   ])("%s counts as none", (_what, device) => {
-    expect(envelope({ "auth-device": device }).device).toBeUndefined();
+    expect(readRequest({ "auth-device": device }).device).toBeUndefined();
   });
 });
 
@@ -202,7 +202,7 @@ describe("the trace", () => {
     ["of a later version", { traceparent: later }, { traceparent, tracestate: undefined }],
     ["of a later version that has more", { traceparent: `${later}-more` }, { traceparent, tracestate: undefined }],
   ])("%s is carried on", (_what, headers, trace) => {
-    expect(envelope(headers)).toMatchObject(trace);
+    expect(readRequest(headers)).toMatchObject(trace);
   });
 
   const newRoots: [string, Headers][] = [
@@ -240,7 +240,7 @@ describe("the trace", () => {
     ["a state that is no text", { traceparent, tracestate: bytes(255, 254, 0) }],
   ];
   test.each(newRoots)("%s is a new root, never an error, and takes its state with it", (_what, headers) => {
-    const read = envelope({ tracestate: "a=1", ...headers });
+    const read = readRequest({ tracestate: "a=1", ...headers });
     expect([read.traceparent, read.tracestate]).toEqual([undefined, undefined]);
   });
 });

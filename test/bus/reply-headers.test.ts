@@ -1,10 +1,10 @@
 import {
   allowed,
   bytes,
-  envelope,
   faultOf,
   id,
   readHeaders,
+  readRequest,
   record,
   replyHeaders,
   traceparent,
@@ -16,13 +16,13 @@ describe("the correlation id", () => {
     ["text", Buffer.from("b7c1f0e2-4a5d-4c1e-9f00-aabbccddeeff")],
     ["empty", bytes()],
   ])("goes back byte for byte: %s", (_form, raw) => {
-    const { reply } = envelope({ kafka_correlationId: raw });
+    const { reply } = readRequest({ kafka_correlationId: raw });
     expect(reply.correlationId?.equals(raw)).toBe(true);
     expect(replyHeaders(reply, "ok")).toMatchObject({ kafka_correlationId: raw });
   });
 
   test("may be absent", () => {
-    expect(envelope({}).reply.correlationId).toBeUndefined();
+    expect(readRequest({}).reply.correlationId).toBeUndefined();
   });
 });
 
@@ -36,11 +36,11 @@ describe("the reply partition", () => {
     ["text of four digits", "1234", 1234],
     ["text with zeros in front", "0007", 7],
   ])("%s", (_form, raw, partition) => {
-    expect(envelope({ kafka_replyPartition: raw }).reply.partition).toBe(partition);
+    expect(readRequest({ kafka_replyPartition: raw }).reply.partition).toBe(partition);
   });
 
   test("absent: by record key", () => {
-    expect(envelope({}).reply.partition).toBeUndefined();
+    expect(readRequest({}).reply.partition).toBeUndefined();
   });
 
   test.each<[string, Buffer | string]>([
@@ -72,7 +72,7 @@ describe("the reply topic", () => {
     "auth.session.login.reply.x",
     "auth.admin.get-user.reply",
   ])("%s is allowed", (topic) => {
-    expect(envelope({ kafka_replyTopic: topic }).reply.topic).toBe(topic);
+    expect(readRequest({ kafka_replyTopic: topic }).reply.topic).toBe(topic);
   });
 
   test.each([
@@ -143,8 +143,8 @@ test("a reply key that is no UTF-8 is refused, and its caller is told", () => {
 });
 
 test("the reply key is handed on as it is", () => {
-  expect(envelope({ "auth-reply-key": '{"kty":"EC"}' }).replyKey).toBe('{"kty":"EC"}');
-  expect(envelope({}).replyKey).toBeUndefined();
+  expect(readRequest({ "auth-reply-key": '{"kty":"EC"}' }).replyKey).toBe('{"kty":"EC"}');
+  expect(readRequest({}).replyKey).toBeUndefined();
 });
 
 describe("the headers of a reply", () => {

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Codec } from "../../src/bus/avro/codec.ts";
 import type { SchemaSource } from "../../src/bus/avro/schema-store.ts";
 import { replyMac } from "../../src/bus/seal/reply-mac.ts";
-import { openReply, thumbprint } from "../../src/bus/seal/seal.ts";
+import { openSeal, thumbprint } from "../../src/bus/seal/seal.ts";
 import { connectClient } from "../../src/client/connect.ts";
 import { KafkaFault } from "../../src/kafka/faults.ts";
 import type { ConsumeOptions, KafkaPort } from "../../src/kafka/kafka.ts";
@@ -138,7 +138,7 @@ const answer = codec.encode("auth.session.LoginReply", { outcome: { "auth.Refusa
 
 async function macOf({ value, headers }: OutRecord): Promise<string> {
   const { sealed } = (await codec.decode("auth.session.login-value", value)) as { sealed: string };
-  const { $reply } = await openReply(sealed, privateKey);
+  const { $reply } = await openSeal(sealed, privateKey);
   const correlationId = Buffer.from(String(headers["kafka_correlationId"]));
   const input = { replyTopic: "auth.reply.test", correlationId, code: "OVERLOADED", value: answer };
   return replyMac(Buffer.from(String($reply), "base64url"), input);

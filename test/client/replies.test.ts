@@ -4,7 +4,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { Codec } from "../../src/bus/avro/codec.ts";
 import { replyMac } from "../../src/bus/seal/reply-mac.ts";
-import { openReply, thumbprint } from "../../src/bus/seal/seal.ts";
+import { openSeal, thumbprint } from "../../src/bus/seal/seal.ts";
 import { type ConnectedClient, connectClient } from "../../src/client/connect.ts";
 import type { ConsumeOptions, KafkaPort } from "../../src/kafka/kafka.ts";
 import type { InRecord, OutRecord } from "../../src/kafka/records.ts";
@@ -72,7 +72,7 @@ async function produced(record: OutRecord): Promise<void> {
   const header = JSON.parse(Buffer.from(sealed.split(".")[0]!, "base64url").toString()) as Record<string, unknown>;
   const { privateKey } = [first, second].find(({ kid }) => kid === header["kid"])!;
   const correlationId = Buffer.from(String(record.headers["kafka_correlationId"]));
-  requests.push({ record, header, inside: await openReply(sealed, privateKey), correlationId });
+  requests.push({ record, header, inside: await openSeal(sealed, privateKey), correlationId });
   arrived();
 }
 

@@ -21,8 +21,8 @@ async function refusalOf(topic: string, client: object): Promise<[code: string, 
   const { sealedFields = [], fields } = commandSchemas[topic as "auth.session.login"].request;
   const texts = [...fields, ...sealedFields].map(({ name }) => [name, ""]);
   const request = { ...(Object.fromEntries(texts) as object), client };
-  const envelope = { reply: { topic: "auth.reply.test" }, idempotencyKey: randomBytes(16) };
-  const call = { topic, envelope, deadline: performance.now() + 30_000 } as unknown as Call;
+  const headers = { reply: { topic: "auth.reply.test" }, idempotencyKey: randomBytes(16) };
+  const call = { topic, headers, deadline: performance.now() + 30_000 } as unknown as Call;
   const refusal: unknown = await harness.commands
     .get(topic)!
     .handle(request, call)

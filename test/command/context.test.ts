@@ -38,7 +38,7 @@ const all: Record<Capability, true> = {
 function contextOf(needs: readonly Capability[]): string[] {
   const call = {
     topic: "auth.key.list",
-    envelope: { reply: { topic: "auth.reply.test" }, idempotencyKey: Buffer.alloc(16) },
+    headers: { reply: { topic: "auth.reply.test" }, idempotencyKey: Buffer.alloc(16) },
   } as unknown as Call;
   const storing = { fingerprint: undefined, ttlMs: 0, attempts: undefined, uses: undefined };
   return Object.keys(makeContext(harness.parts, { call, storing }, needs)).sort();

@@ -3,7 +3,7 @@
 // make.
 import { generateKeyPairSync, type JsonWebKey, type KeyObject } from "node:crypto";
 import { CompactSign, decodeJwt } from "jose";
-import { openReply } from "../../src/bus/seal/seal.ts";
+import { openSeal } from "../../src/bus/seal/seal.ts";
 import type { InRecord, OutRecord } from "../../src/kafka/records.ts";
 import { keyThumbprint, makeCert, publicMembers } from "../../src/protocol/fleet-cert.ts";
 
@@ -59,7 +59,7 @@ export class BrokerAttacker {
   async opened({ value }: Pick<InRecord, "value">): Promise<Record<string, unknown> | undefined> {
     const sealed = /eyJ[\w-]+\.[\w-]+\.[\w-]+\.[\w-]+\.[\w-]+/.exec(value?.toString("latin1") ?? "")?.[0];
     if (sealed === undefined) throw new Error("there is no seal in it");
-    return openReply(sealed, this.sealing.privateKey).catch(() => undefined);
+    return openSeal(sealed, this.sealing.privateKey).catch(() => undefined);
   }
 
   /** Whose token it is, as an administrator, signed by them. */

@@ -142,7 +142,7 @@ export async function heldLogin(fleet: TestFleet, { id, login, password }: Confi
   await holder.query("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE", [id]);
   const patience = new AbortController();
   const ask = { by: login, topic: "auth.session.login", input: { login, password, rotating: true } } as const;
-  const request = sendRequest(fleet, { ...ask, timeoutMs: 60_000, signal: patience.signal });
+  const request = sendRequest(fleet, { ...ask, timeoutMs: 120_000, signal: patience.signal });
   await until("the commit waits", async () => (await waiting()) > 0);
   return {
     request,

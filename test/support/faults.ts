@@ -20,9 +20,9 @@ export const faults = {
   /** Every process remembers for itself alone which requests have their answer. */
   "no-inbox": {
     module: "command/inbox.ts",
-    line: "return { topic, replyTopic: envelope.reply.topic, idempotencyKey: envelope.idempotencyKey };",
+    line: "return { topic, replyTopic: headers.reply.topic, idempotencyKey: headers.idempotencyKey };",
     instead:
-      "return { topic, replyTopic: envelope.reply.topic, idempotencyKey: Buffer.concat([envelope.idempotencyKey, Buffer.from(String(process.pid))]) };",
+      "return { topic, replyTopic: headers.reply.topic, idempotencyKey: Buffer.concat([headers.idempotencyKey, Buffer.from(String(process.pid))]) };",
   },
   /** A record counts as done when it is handed over, as with a library's own automatic commits. */
   "early-commit": {
@@ -118,8 +118,8 @@ export const faults = {
   /** A device token gives no place in any queue. */
   "no-kept-places": {
     module: "bus/responder.ts",
-    line: "    const device = this.#heldDevice(record, envelope);",
-    instead: "    this.#heldDevice(record, envelope); const device = undefined;",
+    line: "    const device = this.#heldDevice(record, headers);",
+    instead: "    this.#heldDevice(record, headers); const device = undefined;",
   },
   /** Something of each reply stays in memory. */
   "replies-kept": {

@@ -159,7 +159,7 @@ export async function handlerHarness({
     reloadKeys: () => Promise.resolve(),
     policy: policyOf(config, quiet),
     settings: settingsOf(config),
-    denials: { admit: () => true, close: () => Promise.resolve() },
+    denials: { mayWriteRow: () => true, close: () => Promise.resolve() },
     confirmed: () => undefined,
     attempted: (factor, outcome) => attempts.push(`${factor} ${outcome}`),
     limited: (use, limit) => limited.push(`${use} ${limit}`),
@@ -267,11 +267,11 @@ function callOf(
   const reply = { topic: "auth.reply.test" };
   return {
     topic,
-    envelope: {
+    headers: {
       reply,
       idempotencyKey,
       device: typeof given === "string" ? given : undefined,
-    } as unknown as Call["envelope"],
+    } as unknown as Call["headers"],
     recordedAt,
     deadline: systemClock.monotonic() + 30_000,
     ...(device && { device }),

@@ -2,7 +2,7 @@
 import { expect } from "@jest/globals";
 import avsc from "avsc";
 import { decodeProtectedHeader } from "jose";
-import { openReply, parseReplyKey, sealReply } from "../../src/bus/seal/seal.ts";
+import { openSeal, parseSealingKey, sealFor } from "../../src/bus/seal/seal.ts";
 import { variables } from "../../src/config/variables.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { loadFleetKeys } from "../../src/keys/fleet-keys.ts";
@@ -69,7 +69,7 @@ export async function sealedToFleet(fleet: TestFleet, fields: object): Promise<s
   const { jwks } = await fleet.client.request("auth.key.list", {});
   const { keys } = JSON.parse(jwks) as { keys: Record<string, string>[] };
   const { kid, kty, crv, x, y } = keys.find(({ use }) => use === "enc")!;
-  return sealReply(fields, { ...parseReplyKey(JSON.stringify({ kty, crv, x, y })), thumbprint: kid! });
+  return sealFor(fields, { ...parseSealingKey(JSON.stringify({ kty, crv, x, y })), thumbprint: kid! });
 }
 
 /** The record's value with other fields, sealed anew. @param secrets what the seal holds beside them */
@@ -88,7 +88,7 @@ async function opened(fleet: TestFleet, sealed: string): Promise<Record<string, 
   const key = keys.keyring().opening(decodeProtectedHeader(sealed).kid!);
   keys.stop();
   await pool.end();
-  return openReply(sealed, key!);
+  return openSeal(sealed, key!);
 }
 
 /** The token in the latest mail of the kind to the address. */

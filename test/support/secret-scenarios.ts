@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 import avsc from "avsc";
 import { decodeProtectedHeader } from "jose";
-import { mergeSealed, openReply, splitSealed } from "../../src/bus/seal/seal.ts";
+import { mergeSealed, openSeal, splitSealed } from "../../src/bus/seal/seal.ts";
 import { variables } from "../../src/config/variables.ts";
 import { openPool } from "../../src/db/pool.ts";
 import { shared } from "../../src/kafka/assigner.ts";
@@ -83,7 +83,7 @@ export async function secretScenarios(
       const record = await fleet.mails.last("auth.mail", (each) => !opened.has(each) && decodeMail(each).to === email);
       opened.add(record);
       const { sealed } = decodeMail(record);
-      const { token } = await openReply(sealed, keys.opening(decodeProtectedHeader(sealed).kid!));
+      const { token } = await openSeal(sealed, keys.opening(decodeProtectedHeader(sealed).kid!));
       note("auth.mail token", String(token));
       return String(token);
     },

@@ -43,9 +43,9 @@ export function worker(change: (command: BusCommand) => BusCommand = (command) =
       isTransient: () => false,
     });
     const reply = { topic: "auth.reply.test", partition: undefined, correlationId: undefined };
-    const envelope = { reply, idempotencyKey: randomBytes(16), callerKey: undefined } as unknown as Call["envelope"];
+    const headers = { reply, idempotencyKey: randomBytes(16), callerKey: undefined } as unknown as Call["headers"];
     const record = { topic, partition: 0, offset: 0n, timestamp: 0, key: null, value, headers: {} };
-    const call = { topic, envelope, recordedAt: Date.now(), deadline: performance.now() + 30_000 };
+    const call = { topic, headers, recordedAt: Date.now(), deadline: performance.now() + 30_000 };
     const done = await execute(record, change(harness.commands.get(topic)!), call, false);
     return { ...done, refusal: refusalIn(topic, done.reply.value!) };
   };

@@ -4,7 +4,7 @@
 // refuse the record or not recognise it. Nothing is opened: the time of a seal is in its protected header, readable
 // without a key.
 import { foreignHeaders, identityOf, identityText, type RecordIdentity } from "../../bus/dead-letter.ts";
-import { type Envelope, readHeaders } from "../../bus/headers.ts";
+import { type RequestHeaders, readHeaders } from "../../bus/headers.ts";
 import type { InRecord, OutRecord } from "../../kafka/records.ts";
 import { legacyInbound } from "../../processes/topic-specs.ts";
 import { busNames, deadLetterHeaders } from "../../protocol/bus-names.ts";
@@ -50,44 +50,44 @@ export async function notReplayableReason(
   if ((await around.partitionsOf(topic)) === undefined) return `Its topic ${topic} is gone.`;
   if (kind === "event") return undefined;
   const original = originalRecord(record);
-  if (kind === "request") return requestHindrance(record, original, around);
+  if (kind === "request") return requestProblem(record, original, around);
   return original === undefined ? unknownIdentity : undefined;
 }
 
 const unknownIdentity =
   "Its original time was not noted (an older worker sent it to the dead letters), so a replay would be a new record, and could take effect twice.";
 
-async function requestHindrance(
+async function requestProblem(
   record: InRecord,
   original: RecordIdentity | undefined,
   around: ReplayDeps,
 ): Promise<string | undefined> {
   const now = around.now();
-  const headers = foreignHeaders(record, busNames.deadLetters) as InRecord["headers"];
-  const envelope = readHeaders(
-    { ...record, headers, timestamp: now },
+  const own = foreignHeaders(record, busNames.deadLetters) as InRecord["headers"];
+  const headers = readHeaders(
+    { ...record, headers: own, timestamp: now },
     { names: busNames, allowedReplyTopics: around.replyTopics },
   );
-  if ("fault" in envelope) return `A worker would not begin it: header ${envelope.header} is ${envelope.fault}.`;
-  if (envelope.deadline <= now) return "Its auth-deadline or auth-timeout leaves it no time.";
-  if (envelope.callerKey === undefined && sealIn(record.value) !== undefined)
+  if ("fault" in headers) return `A worker would not begin it: header ${headers.header} is ${headers.fault}.`;
+  if (headers.deadline <= now) return "Its auth-deadline or auth-timeout leaves it no time.";
+  if (headers.callerKey === undefined && sealIn(record.value) !== undefined)
     return "A worker would not begin it: what is sealed needs an idempotency key.";
-  if (envelope.callerKey === undefined && original === undefined) return unknownIdentity;
+  if (headers.callerKey === undefined && original === undefined) return unknownIdentity;
   const age = now - (original?.timestamp ?? record.timestamp);
   if (age > around.answersKeptMs - answersMarginMs) {
     return `It is older than the fleet keeps first answers (AUTH_IDEMPOTENCY_TTL), so it could take effect twice: ask anew.`;
   }
-  return (await addressProblem(envelope, around)) ?? sealHindrance(record.value, now);
+  return (await addressProblem(headers, around)) ?? sealProblem(record.value, now);
 }
 
-async function addressProblem({ reply }: Envelope, { partitionsOf }: ReplayDeps): Promise<string | undefined> {
+async function addressProblem({ reply }: RequestHeaders, { partitionsOf }: ReplayDeps): Promise<string | undefined> {
   const count = await partitionsOf(reply.topic);
   if (count === undefined) return `Its reply topic ${reply.topic} is gone, so no worker would begin it.`;
   if (reply.partition === undefined || reply.partition < count) return undefined;
   return `Its reply topic ${reply.topic} has no partition ${reply.partition}, so no worker would begin it.`;
 }
 
-function sealHindrance(value: Buffer | null, now: number): string | undefined {
+function sealProblem(value: Buffer | null, now: number): string | undefined {
   const seal = sealIn(value);
   if (seal === undefined) return undefined;
   const { exp } = seal;

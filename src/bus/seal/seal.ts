@@ -76,7 +76,7 @@ function remembered(text: string, jwkOf: () => JWK): ReplyKey {
  * The header with the reply key: a JWK, EC on P-256, public.
  * @param header its name, for the message. @throws Refusal SEAL_INVALID, reason reply-key
  */
-export function parseReplyKey(text: string, header = "reply key"): ReplyKey {
+export function parseSealingKey(text: string, header = "reply key"): ReplyKey {
   try {
     if (text.length > 1024) throw new Error("longer than 1,024 characters");
     return remembered(text, () => {
@@ -121,7 +121,7 @@ export async function sealRequest(request: RequestToSeal): Promise<string> {
 }
 
 /** The field `sealed` of a reply. @param fields the secret ones, see splitSealed */
-export async function sealReply(fields: object, replyKey: ReplyKey): Promise<string> {
+export async function sealFor(fields: object, replyKey: ReplyKey): Promise<string> {
   return encrypt(fields, replyKey.key, { kid: replyKey.thumbprint });
 }
 
@@ -311,6 +311,6 @@ export function sealedTo(sealed: string): string {
 }
 
 /** The secret fields of a reply; see mergeSealed. @throws Refusal SEAL_INVALID, reason jwe */
-export async function openReply(sealed: string, privateKey: OpeningKey): Promise<Fields> {
+export async function openSeal(sealed: string, privateKey: OpeningKey): Promise<Fields> {
   return await decrypt(readSeal(sealed), privateKey);
 }

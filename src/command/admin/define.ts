@@ -79,14 +79,14 @@ interface Denial {
 async function noteDenial(ctx: Context<"denials">, { topic, request, actor, refusal }: Denial): Promise<Refusal> {
   const codes = actor === undefined ? unknown : denied;
   const name = actor?.name ?? nobody;
-  if (!codes.has(refusal.code) || !ctx.denials.admit(name)) return refusal;
-  const change = attempt(name, { topic, refusal, target: await targetIn(ctx, request) });
+  if (!codes.has(refusal.code) || !ctx.denials.mayWriteRow(name)) return refusal;
+  const change = refusedAttempt(name, { topic, refusal, target: await targetIn(ctx, request) });
   if (actor !== undefined) return ctx.commitRefusal(change, refusal);
   await ctx.denials.commitAuditOnly(change, refusal.code);
   return refusal;
 }
 
-function attempt(actor: string, what: { topic: string; refusal: Refusal; target: string }): Change {
+function refusedAttempt(actor: string, what: { topic: string; refusal: Refusal; target: string }): Change {
   const { code, details } = what.refusal;
   const command = what.topic.slice(area.length);
   const { permission = null } = details as { permission?: string };

@@ -11,7 +11,7 @@ const minute = 60_000;
 
 export interface Denials {
   /** Whether this refusal gets a row. */
-  admit(actor: string): boolean;
+  mayWriteRow(actor: string): boolean;
   /** Writes the pending counts and stops counting. */
   close(): Promise<void>;
 }
@@ -43,7 +43,7 @@ export function makeDenials({
   const timer = setInterval(() => void turn().catch(failed), every);
   timer.unref();
   return {
-    admit(actor) {
+    mayWriteRow(actor) {
       const known = counted.get(actor) ?? { rows: 0, more: 0 };
       counted.set(actor, known);
       if (known.rows < rowsPerMinute) known.rows += 1;

@@ -43,7 +43,7 @@ function proofOf({ registrationSecret, password }: AccountConfirmRequest, { sett
     throw invalid("password", "must be empty where the registration secret is given");
   if (registrationSecret !== "") return "secret";
   if (password !== "") return "password";
-  if (settings.confirmWithoutProof.includes(call.envelope.reply.topic)) return "none";
+  if (settings.confirmWithoutProof.includes(call.headers.reply.topic)) return "none";
   throw invalid("registrationSecret", "must be given, or the password instead");
 }
 

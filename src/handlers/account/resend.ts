@@ -27,7 +27,7 @@ export default defineHandler({
     const { accounts = [], mailWaitMs = 0 } = row ?? {};
     const actor = "anonymous";
     if (accounts.length > 0 && mailWaitMs === 0) {
-      const { traceparent } = ctx.call.envelope;
+      const { traceparent } = ctx.call.headers;
       return ctx.commit(confirmations(ctx, accounts, { count, actor, traceparent, client: request.client }), {});
     }
     const nobody = dummyUserAt(email);

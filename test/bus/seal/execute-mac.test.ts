@@ -82,7 +82,7 @@ async function asked({
     answered: async () => false,
     ...command,
   };
-  const envelope = { reply: { topic: replyTopic, partition: 0, correlationId }, callerKey: jti } as Call["envelope"];
+  const headers = { reply: { topic: replyTopic, partition: 0, correlationId }, callerKey: jti } as Call["headers"];
   const record = {
     topic,
     partition: 0,
@@ -95,11 +95,11 @@ async function asked({
   const done = await execute(
     record,
     served,
-    { topic, envelope, recordedAt: receivedAt, deadline: monotonic() + leftMs },
+    { topic, headers, recordedAt: receivedAt, deadline: monotonic() + leftMs },
     false,
   );
-  const { value, headers } = done.reply;
-  const mac = headers["auth-reply-mac"] as Buffer | undefined;
+  const { value } = done.reply;
+  const mac = done.reply.headers["auth-reply-mac"] as Buffer | undefined;
   const input = { replyTopic, correlationId, code: done.outcome, value: value! };
   const whose = mac === undefined ? "nobody's" : isReplyMac(mac, replySecret, input) ? "its own" : "another's";
   if (done.outcome === "ok") expect(String(value)).not.toContain("$reply");

@@ -1,7 +1,7 @@
 // The seal of a request: what opens, and what is refused.
 import fc from "fast-check";
 import { base64url, calculateJwkThumbprint, decodeProtectedHeader } from "jose";
-import { openReply, openRequest, parseReplyKey, type RequestToSeal, sealRequest } from "../../../src/bus/seal/seal.ts";
+import { openRequest, openSeal, parseSealingKey, type RequestToSeal, sealRequest } from "../../../src/bus/seal/seal.ts";
 import {
   fields,
   fleet,
@@ -41,7 +41,7 @@ describe("a sealed request", () => {
   });
 
   it("holds whole numbers as decimal strings and bytes as base64url", async () => {
-    const inside = await openReply(await sealRequest(toSeal), fleet.privateKey);
+    const inside = await openSeal(await sealRequest(toSeal), fleet.privateKey);
     expect(inside).toMatchObject({ count: "3", big: "9007199254740991", ratio: 0.5, bytes: "AQL_", list: ["1", "2"] });
   });
 
@@ -171,8 +171,8 @@ describe("a sealed request", () => {
       fc.asyncProperty(fc.oneof(odd, mixed, fc.string(), fc.string({ unit: "binary" })), async (text) => {
         fc.pre(text !== sealed);
         expect(await outcome(() => openRequest({ ...toOpen, sealed: text }))).toMatch(/^SEAL_(INVALID|REQUIRED)/);
-        expect(await outcome(() => openReply(text, fleet.privateKey))).toMatch(/^(SEAL_INVALID|ok)/);
-        expect(await outcome(() => parseReplyKey(text))).toBe("SEAL_INVALID reply-key");
+        expect(await outcome(() => openSeal(text, fleet.privateKey))).toMatch(/^(SEAL_INVALID|ok)/);
+        expect(await outcome(() => parseSealingKey(text))).toBe("SEAL_INVALID reply-key");
       }),
       { numRuns: 300 },
     );

@@ -1,37 +1,30 @@
 // The reply key of a requester, the seal of a reply, and records of which some fields are sealed.
 import fc from "fast-check";
 import { calculateJwkThumbprint, decodeProtectedHeader, exportJWK } from "jose";
-import {
-  bareReply,
-  mergeSealed,
-  openReply,
-  parseReplyKey,
-  sealReply,
-  splitSealed,
-} from "../../../src/bus/seal/seal.ts";
+import { bareReply, mergeSealed, openSeal, parseSealingKey, sealFor, splitSealed } from "../../../src/bus/seal/seal.ts";
 import { fleet, outcome, pair, requester } from "./sealed-requests.ts";
 
 describe("a reply key", () => {
   it("is a public EC key on P-256, named by its RFC 7638 thumbprint", async () => {
-    const { jwk, thumbprint: name } = parseReplyKey(JSON.stringify({ ...requester.jwk, kid: "x", use: "enc" }));
+    const { jwk, thumbprint: name } = parseSealingKey(JSON.stringify({ ...requester.jwk, kid: "x", use: "enc" }));
     expect(name).toBe(await calculateJwkThumbprint(requester.jwk));
     expect(jwk).toEqual(requester.jwk);
   });
 
   it("is remembered by its text", () => {
-    expect(parseReplyKey(requester.text)).toBe(parseReplyKey(requester.text));
-    expect(parseReplyKey(` ${requester.text}`)).not.toBe(parseReplyKey(requester.text));
+    expect(parseSealingKey(requester.text)).toBe(parseSealingKey(requester.text));
+    expect(parseSealingKey(` ${requester.text}`)).not.toBe(parseSealingKey(requester.text));
   });
 
   it("is forgotten after a thousand others, and those in use stay", async () => {
     const [first, used] = [requester.text, JSON.stringify(fleet.jwk)];
-    const [before, kept] = [parseReplyKey(first), parseReplyKey(used)];
+    const [before, kept] = [parseSealingKey(first), parseSealingKey(used)];
     for (let at = 0; at < 1000; at++) {
-      parseReplyKey(JSON.stringify({ ...requester.jwk, kid: String(at) }));
-      parseReplyKey(used);
+      parseSealingKey(JSON.stringify({ ...requester.jwk, kid: String(at) }));
+      parseSealingKey(used);
     }
-    expect(parseReplyKey(used)).toBe(kept);
-    expect(parseReplyKey(first)).not.toBe(before);
+    expect(parseSealingKey(used)).toBe(kept);
+    expect(parseSealingKey(first)).not.toBe(before);
   });
 
   it("that is anything else is refused", async () => {
@@ -53,9 +46,9 @@ describe("a reply key", () => {
       "text",
     ];
     for (const each of bad)
-      expect(await outcome(() => parseReplyKey(JSON.stringify(each)))).toBe("SEAL_INVALID reply-key");
-    expect(await outcome(() => parseReplyKey("{"))).toBe("SEAL_INVALID reply-key");
-    expect(await outcome(() => parseReplyKey(JSON.stringify(jwk)))).toBe("ok"); // the control
+      expect(await outcome(() => parseSealingKey(JSON.stringify(each)))).toBe("SEAL_INVALID reply-key");
+    expect(await outcome(() => parseSealingKey("{"))).toBe("SEAL_INVALID reply-key");
+    expect(await outcome(() => parseSealingKey(JSON.stringify(jwk)))).toBe("ok"); // the control
   });
 });
 
@@ -63,11 +56,11 @@ describe("a sealed reply", () => {
   const secret = { tokens: { accessToken: "a.b.c", refreshToken: "r" } };
 
   it("opens for its requester only", async () => {
-    const replyKey = parseReplyKey(requester.text);
-    const sealed = await sealReply(secret, replyKey);
+    const replyKey = parseSealingKey(requester.text);
+    const sealed = await sealFor(secret, replyKey);
     expect(decodeProtectedHeader(sealed)).toMatchObject({ kid: replyKey.thumbprint });
-    expect(await openReply(sealed, requester.privateKey)).toEqual(secret);
-    expect(await outcome(() => openReply(sealed, fleet.privateKey))).toBe("SEAL_INVALID jwe");
+    expect(await openSeal(sealed, requester.privateKey)).toEqual(secret);
+    expect(await outcome(() => openSeal(sealed, fleet.privateKey))).toBe("SEAL_INVALID jwe");
   });
 
   it("can be bare for a requester without a key", () => {

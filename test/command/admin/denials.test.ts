@@ -149,10 +149,10 @@ describe("makeDenials", () => {
     });
     return { ...made, told, failures };
   }
-  const admitted = ({ admit }: { admit(actor: string): boolean }, actor: string, times: number) =>
-    Array.from({ length: times }, () => admit(actor)).filter(Boolean).length;
+  const admitted = ({ mayWriteRow }: { mayWriteRow(actor: string): boolean }, actor: string, times: number) =>
+    Array.from({ length: times }, () => mayWriteRow(actor)).filter(Boolean).length;
 
-  test("admits so many of each actor, and counts the others", async () => {
+  test("takes so many of each actor, and counts the others", async () => {
     const some = denials();
     expect(admitted(some, "user:1", rowsPerMinute + 5)).toBe(rowsPerMinute);
     expect(admitted(some, "user:2", rowsPerMinute)).toBe(rowsPerMinute);
@@ -165,7 +165,7 @@ describe("makeDenials", () => {
     const some = denials(5);
     admitted(some, "user:1", rowsPerMinute + 3);
     await until("it is told", () => some.told.length === 1);
-    expect([some.told, some.admit("user:1")]).toEqual([[["user:1", 3]], true]);
+    expect([some.told, some.mayWriteRow("user:1")]).toEqual([[["user:1", 3]], true]);
     await some.close();
     expect(some.told).toHaveLength(1);
   });
