@@ -1,7 +1,7 @@
 // Converts a thrown value to gRPC: a status, a message for people, and trailing metadata for programs. A Refusal has
-// the status in the table of errors.ts and its code in `auth-error`; the gateway turns INVALID_ARGUMENT into HTTP 400,
-// NOT_FOUND into 404 and everything else into 500. Anything else is a fault of ours: the caller learns nothing more,
-// because its message may describe the inside of the service.
+// the status in the table of protocol/errors.ts and its code in `auth-error`; the gateway turns INVALID_ARGUMENT into
+// HTTP 400, NOT_FOUND into 404 and everything else into 500. Anything else is a fault of ours: the caller learns
+// nothing more, because its message may describe the inside of the service.
 import { Metadata, status } from "@grpc/grpc-js";
 import { asError } from "../lib/errors.ts";
 import { Refusal, refusals, refuse } from "../protocol/errors.ts";

@@ -8,7 +8,7 @@ import { makeCountedWarnings } from "../runtime/counted-warnings.ts";
 import type { Logger } from "../runtime/log.ts";
 
 /** The reason for metrics; the dead letter has a sentence. */
-export type DeadLetterReason = "no-reply-address" | "unreadable" | "reply-too-large" | "internal" | "legacy" | "mail";
+export type DeadLetterReason = "no-reply-address" | "unreadable" | "internal" | "legacy" | "mail";
 
 export interface DeadLetter {
   record: OutRecord;

@@ -52,7 +52,7 @@ export function startReporting({ kafka, names, log }: FeedDeps, describe: () => 
 
 /**
  * Reports once that a process exists, and waits until the broker has the record: the acknowledgement shows the broker's
- * time (broker-clock.ts), which a worker must know before it takes its first request.
+ * time (kafka/broker-clock.ts), which a worker must know before it takes its first request.
  */
 export async function announce({ kafka, names, log }: FeedDeps, report: FleetReport): Promise<void> {
   const { fleetTopic, setupCommand } = names;

@@ -106,8 +106,8 @@ export class FleetView {
     const now = this.#monotonic();
     if (now - this.#heardAt > interruptedMs) this.#since = this.#interval;
     this.#heardAt = now;
-    // Who is away for a moment will be back and find the requests waiting: only who leaves, or falls silent, is no
-    // hope.
+    // A worker that is away for a moment comes back and finds the requests waiting; one that leaves, or falls
+    // silent, will not serve them.
     if (ping.state === "leaving") return;
     for (const topic of info.commands) if (this.#topics.has(topic)) this.#lastServed.set(topic, this.#interval);
   }

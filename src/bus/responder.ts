@@ -43,7 +43,10 @@ export interface ResponderDeps {
   /** Unix ms by the broker's clock, by which deadlines count. */
   now(): number;
   monotonic(): number;
-  /** Called once per request with its outcome (`ok`, a code, or `dead-letter`) and the ms since the broker took it. */
+  /**
+   * Called once per record with its outcome (`ok`, a code, `dead-letter`, `unreadable` or `unknown-destination`) and
+   * the ms since the broker took it.
+   */
   observe(topic: string, outcome: string, ms: number): void;
 }
 

@@ -1,6 +1,7 @@
 // The data of a verifier: the fleet's signing keys from auth.key, revocations from auth.revocation, and the age of
-// both. Fresh data is complete up to its age; the time is never earlier than the fleet's last mark; and after being
-// offline for longer than auth.revocation keeps records, no key is accepted before auth.key is read to its end.
+// both. Fresh data contains every revocation that is older than its age; the time is never earlier than the fleet's
+// last mark; and after being offline for longer than auth.revocation keeps records, no key is accepted before auth.key
+// is read to its end.
 import { shared } from "../kafka/assigner.ts";
 import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord } from "../kafka/records.ts";
@@ -34,10 +35,10 @@ export class Feeds {
   readonly revocations: Revocations;
   readonly #deps: FeedsDeps;
   /** Partitions whose last record has its producer's time, so that the age of their mark is unknown. */
-  readonly #untimed = new Set<number>();
+  readonly #withProducerTime = new Set<number>();
   #consumption: Consumption;
   #heardAt: number;
-  /** The mark at which everything was last known. */
+  /** The newest mark at which it was fresh. */
   #freshAt: number | undefined;
   #closed = false as boolean;
 
@@ -68,7 +69,7 @@ export class Feeds {
 
   isFresh(): boolean {
     const { keys, maxAgeMs } = this.#deps;
-    return !this.#closed && this.#untimed.size === 0 && !keys.untimed && this.age() <= maxAgeMs;
+    return !this.#closed && this.#withProducerTime.size === 0 && !keys.hasProducerTime && this.age() <= maxAgeMs;
   }
 
   /** Unix ms: this machine's clock, or the fleet's last mark if that is later. */
@@ -108,15 +109,15 @@ export class Feeds {
 
   #noteTimes({ partition, producersTime }: InRecord): void {
     if (!producersTime) {
-      this.#untimed.delete(partition);
+      this.#withProducerTime.delete(partition);
       return;
     }
-    if (this.#untimed.size === 0)
+    if (this.#withProducerTime.size === 0)
       this.#deps.log.warn(
         { topic: revocationTopic, partition },
         "the feed has the times of its producers (message.timestamp.type=CreateTime), so nothing is fresh here: run migrate",
       );
-    this.#untimed.add(partition);
+    this.#withProducerTime.add(partition);
   }
 
   #moved(asOf: number): void {

@@ -25,7 +25,7 @@ export interface KeyReaderDeps {
 
 export interface KeyReader {
   /** Its last record has its producer's time, so its age is unknown. */
-  readonly untimed: boolean;
+  readonly hasProducerTime: boolean;
   /** Starts reading, if it has not. */
   start(): void;
   /**
@@ -87,7 +87,7 @@ class Reader implements KeyReader {
   #again: Promise<void> | undefined;
   #isRead = false as boolean;
   #suspended = false as boolean;
-  #untimed = false as boolean;
+  #hasProducerTime = false as boolean;
   #changes = 0;
   readonly #over = new AbortController();
 
@@ -146,8 +146,8 @@ class Reader implements KeyReader {
     return this.#suspended ? noKeys : this.#feed;
   }
 
-  get untimed(): boolean {
-    return this.#untimed;
+  get hasProducerTime(): boolean {
+    return this.#hasProducerTime;
   }
 
   get changes(): number {
@@ -194,12 +194,12 @@ class Reader implements KeyReader {
 
   #noteTimes(record: InRecord): void {
     const producersTime = record.producersTime === true;
-    if (producersTime && !this.#untimed)
+    if (producersTime && !this.#hasProducerTime)
       this.#parts.log.warn(
         { topic: keyTopic },
         "the feed has the times of its producers (message.timestamp.type=CreateTime), so nothing is fresh here: run migrate",
       );
-    this.#untimed = producersTime;
+    this.#hasProducerTime = producersTime;
   }
 
   #readOnce(): Promise<void> {

@@ -139,9 +139,12 @@ class FeedVerifier implements Verifier {
     const fresh = this.#feeds.isFresh();
     if (fresh || whenStale === "accept") return { ...identityOf(claims), by: "local", fresh, ageMs: this.#feeds.age() };
     if (whenStale !== "ask")
-      throw refuse("UNAVAILABLE", { message: "Revocations are not known well enough.", details: { reason: "stale" } });
+      throw refuse("UNAVAILABLE", {
+        message: "The data about revocations is not fresh.",
+        details: { reason: "stale" },
+      });
     await inspect(token);
-    return byFleet(claims); // its signature holds, so its claims stand: the fleet only says whether they still count
+    return byFleet(claims); // signed by the fleet: inspect only says whether the token is revoked
   };
 
   ready = async (): Promise<void> => {

@@ -58,11 +58,11 @@ export interface Change {
     id: number;
     lock: NonNullable<Commit["lock"]>;
     /**
-     * The user's generation after the change, where `subject` raises it. `subject` must then demand the generation that
+     * The user's generation after the change, where `lock` raises it. `lock` must then demand the generation that
      * was read.
      */
     generation?: number;
-    /** `subject` deletes the user. */
+    /** `lock` deletes the user. */
     deleted?: true;
   };
   /** Record key of the events where there is no user. */

@@ -35,6 +35,6 @@ export interface RunDeps {
   idempotencyTtlMs: number;
   clock: Clock;
   log: Logger;
-  /** Called after every commit that left something to publish. */
+  /** Called after every commit. */
   committed(): void;
 }

@@ -13,8 +13,8 @@ export function requestFingerprint(keys: DataKeys, request: object): Buffer {
   const key = keys.current("fingerprint");
   const head = Buffer.alloc(headLength);
   head.writeUInt32BE(key.id);
-  const bySubject = withSubject(request);
-  return Buffer.concat([head, macOf(key, request), ...(bySubject === undefined ? [] : [macOf(key, bySubject)])]);
+  const byOperator = withOperatorName(request);
+  return Buffer.concat([head, macOf(key, request), ...(byOperator === undefined ? [] : [macOf(key, byOperator)])]);
 }
 
 /** renewed: equal except for the actor's token, which must be verified. */
@@ -23,10 +23,10 @@ export type Sameness = "same" | "renewed" | "other";
 /** @throws UnknownDataKey */
 export function compareFingerprint(keys: DataKeys, fingerprint: Buffer, request: object): Sameness {
   const key = keys.get("fingerprint", fingerprint.readUInt32BE());
-  const [whole, bySubject] = [macIn(fingerprint, 0), macIn(fingerprint, 1)];
+  const [whole, byOperator] = [macIn(fingerprint, 0), macIn(fingerprint, 1)];
   if (equal(whole, macOf(key, request))) return "same";
-  const renewed = withSubject(request);
-  return renewed !== undefined && equal(bySubject, macOf(key, renewed)) ? "renewed" : "other";
+  const renewed = withOperatorName(request);
+  return renewed !== undefined && equal(byOperator, macOf(key, renewed)) ? "renewed" : "other";
 }
 
 const headLength = 4;
@@ -43,7 +43,7 @@ function macIn(fingerprint: Buffer, place: number): Buffer {
 const equal = (one: Buffer, other: Buffer): boolean => one.length === other.length && timingSafeEqual(one, other);
 
 /** undefined where the actor's token does not change between attempts. */
-function withSubject(request: object): object | undefined {
+function withOperatorName(request: object): object | undefined {
   const { actorToken } = request as { actorToken?: unknown };
   const name = typeof actorToken === "string" ? peekOperator(actorToken)?.name : undefined;
   return name === undefined ? undefined : { ...request, actorToken: { operator: name } };

@@ -89,9 +89,9 @@ export function makeUses(parts: UseDeps, { key, call }: { key: InboxKey; call: C
       return { refund: after(using.use, limits, counted) };
     },
     async release() {
-      const subjects = usedBy.get(call);
+      const limiterKeys = usedBy.get(call);
       usedBy.delete(call);
-      if (subjects !== undefined) await releaseUse(pool, subjects);
+      if (limiterKeys !== undefined) await releaseUse(pool, limiterKeys);
     },
   };
 }

@@ -1,10 +1,10 @@
 // The fleet's key pairs: `sig` keys sign tokens, `enc` keys open sealed requests. A row holds the public JWK in clear
-// and the private one encrypted. A kid is the RFC 7638 thumbprint of its public key, so it cannot name another key.
+// and the private one encrypted. A kid is the RFC 7638 thumbprint of its public key, so one kid never names two keys.
 //
 // The states of a key: next (published and unused, until everybody knows it) -> active (signs, or is sealed to) ->
 // retired (still verifies or opens what is in flight) -> its row is deleted (gone). A keyring ignores time: all keys in
 // its rows are in force, and whoever changes the states watches the times. Keyrings never change; load a new one
-// instead. The root key certifies the public halves of the others (fleet-cert.ts) and does nothing else.
+// instead. The root key certifies the public halves of the others (protocol/fleet-cert.ts) and does nothing else.
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK, type GenerateKeyPairOptions, generateKeyPair, type JWK } from "jose";
 import type { Clock } from "../lib/clock.ts";

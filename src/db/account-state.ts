@@ -61,8 +61,8 @@ export const initialStates: readonly StateChange[] = [
   recoveryState([]),
 ];
 
-export function withState(subject: UserLock, ...state: StateChange[]): UserLock {
-  return Object.assign(subject, { state });
+export function withState(lock: UserLock, ...state: StateChange[]): UserLock {
+  return Object.assign(lock, { state });
 }
 
 const row = z.object({

@@ -16,7 +16,7 @@ export interface PoolOptions {
   url: string;
   size: number;
   applicationName: string;
-  /** Default 10 s: longer than any statement of a request may take. */
+  /** Default 10 s: the server cancels a statement that takes longer. */
   statementTimeoutMs?: number;
 }
 
@@ -69,9 +69,9 @@ const taking = new Set<string | symbol>([
 ]);
 
 /**
- * Callers wait for a connection here and not in slonik's queue: when connecting fails, slonik leaves its queue waiting
- * for a connection that is released later (slonik#631). With the database away, 10 of 20 requests were UNAVAILABLE
- * after 3 s and 10 were never answered.
+ * Callers wait for a connection here, in a queue without a bound, and not in slonik's: when connecting fails, slonik
+ * leaves its queue waiting for a connection that is released later (slonik#631). With the database away, 10 of 20
+ * requests were UNAVAILABLE after 3 s and 10 were never answered.
  */
 function inTurn(pool: DatabasePool, width: number): DatabasePool {
   const waiting: (() => void)[] = [];

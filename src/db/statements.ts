@@ -35,7 +35,7 @@ export interface Write {
   name: string;
   statement(gate: Fragment): Fragment;
   changes?: number;
-  /** Always true after the commit, so such a write must not be one that may change nothing. */
+  /** Only on writes that always change a row: it is taken as true after the commit. */
   state?: readonly StateChange[];
   /** A write that runs after all others and after the outbox rows, so that its own outbox rows come after those. */
   last?: Omit<Write, "last" | "changes"> & { changes: number };

@@ -2,9 +2,9 @@
 // no row needs. Each encrypted value and fingerprint names its data key by id, so nothing is re-encrypted except the
 // few private keys.
 //
-// A new key is pending for knownMs by the database's clock and only then current (envelope.ts), so that every process
-// can load it first. A process that still meets an unknown one (it could not look for a while) loads the keys and
-// continues (command/run.ts).
+// A new key is pending for knownMs by the database's clock and only then current (crypto/envelope.ts), so that every
+// process can load it first. A process that still meets an unknown one (it could not look for a while) loads the keys
+// and continues (command/run.ts).
 import { auditActions } from "../audit/actions.ts";
 import type { MasterKey } from "../config/kinds.ts";
 import {

@@ -4,8 +4,8 @@ import { isIP } from "node:net";
 import { escaped } from "../lib/escaped.ts";
 
 /**
- * Letters, digits, spaces, hyphens, apostrophes, and the joiners that names.ts allows: no mail program turns these into
- * a link.
+ * Letters, digits, spaces, hyphens, apostrophes, and the joiners that protocol/names.ts allows: no mail program turns
+ * these into a link.
  */
 const plainName = /^(?:[\p{L}\p{M}\p{N} _'-]|\u200c|\u200d){1,64}$/u;
 

@@ -1,5 +1,5 @@
 // What several processes are built from: connections, keys, codec, client. Each opened resource registers its release
-// (lifecycle.ts).
+// (runtime/lifecycle.ts).
 
 import { Codec } from "../bus/avro/codec.ts";
 import { connectRegistry, makeSchemaStore, type Registry } from "../bus/avro/schema-store.ts";

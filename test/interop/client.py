@@ -608,7 +608,7 @@ class Verifier:
         if claims["gen"] < outdated:
             raise Refusal("SESSION_REVOKED") if claims["gen"] < over else Refusal("TOKEN_EXPIRED", "refresh")
         if not self.fresh:
-            raise Refusal("UNAVAILABLE", "revocations are not known well enough", {"reason": "stale"})
+            raise Refusal("UNAVAILABLE", "the data about revocations is not fresh", {"reason": "stale"})
         return Verified(int(claims["sub"]), claims["login"], claims["roles"], claims["sid"], int(self.age_ms))
 
     def _signed(self, token: str) -> tuple[Fields, str]:

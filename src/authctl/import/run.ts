@@ -30,7 +30,7 @@ export interface ImportRun {
   roles: Roles;
   rejects: RejectsFile;
   dryRun: boolean;
-  /** Finds logins that were given up; undefined in a dry run without the master key. */
+  /** Finds quarantined logins; undefined in a dry run without the master key. */
   loginHash: ((loginKey: string) => Buffer) | undefined;
   /** With --again: how far the earlier run came, and its counts, which stay. */
   again: { upTo: number; counts: Counts } | undefined;
@@ -148,7 +148,7 @@ async function decide({ db, source, dryRun, again, loginHash }: ImportRun, group
 }
 
 const keptForItsUser =
-  "the login was given up a while ago, and nobody else may take it yet (AUTH_LOGIN_QUARANTINE): import it --again then";
+  "the login belonged to a deleted account and is quarantined (AUTH_LOGIN_QUARANTINE): import --again when that is over";
 
 function lookedUp(candidates: readonly Candidate[]) {
   return {

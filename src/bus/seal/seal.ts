@@ -101,7 +101,7 @@ export interface RequestToSeal {
   replyTopic: string;
   /** Of the record's reply key; undefined where it has none. */
   replyKeyThumbprint: string | undefined;
-  /** In the form of jtiOf() (headers.ts). */
+  /** In the form of jtiOf() (bus/headers.ts). */
   idempotencyKey: string | undefined;
   /** 32 random bytes for this request alone: replies carry a mac with them. Undefined: without macs. */
   replySecret?: Buffer | undefined;
@@ -203,7 +203,7 @@ export interface RequestToOpen {
   /** Of the record's reply key; undefined where it has none. */
   replyKeyThumbprint: string | undefined;
   /**
-   * The record's idempotency key in the form of jtiOf() (headers.ts), from its header or else the correlation id;
+   * The record's idempotency key in the form of jtiOf() (bus/headers.ts), from its header or else the correlation id;
    * undefined where it has none.
    */
   idempotencyKey: string | undefined;
