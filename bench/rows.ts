@@ -40,7 +40,7 @@ export interface Row {
   /** What the worker is given beside its usual variables. */
   workerEnv?: Record<string, string>;
   /** The measured side first, then its raw limit. */
-  sides(cast: Clients, site: BenchTarget): Promise<Side[]>;
+  sides(clients: Clients, target: BenchTarget): Promise<Side[]>;
 }
 
 const worker = "worker-1";
@@ -49,15 +49,15 @@ const worker = "worker-1";
 const roundtrip = (width: number, driver: KafkaDriverName = "kafkajs"): Row => ({
   name: driver === "kafkajs" ? `roundtrip-${width}` : `roundtrip-${width}-${driver}`,
   ...(driver !== "kafkajs" && { workerEnv: { AUTH_KAFKA_DRIVER: driver } }),
-  async sides(cast) {
-    const ask = await cast.echo(driver);
+  async sides(clients) {
+    const ask = await clients.echo(driver);
     const echo = {
       name: `bare ${driver} echo`,
       width,
       answering: named("echo answering", driver),
       run: (ms: number) => ask.call<Run>("run", { width, ms }),
     };
-    const { child } = await cast.engine(0, driver);
+    const { child } = await clients.engine(0, driver);
     const run = (ms: number) => child.call<Run>("run", { command: "list", width, ms });
     return [{ name: "auth list", width, answering: worker, run }, echo];
   },
@@ -69,12 +69,13 @@ const named = (process: string, driver: KafkaDriverName): string =>
 const loginRow = (name: string, workerEnv: Record<string, string>): Row => ({
   name,
   workerEnv,
-  async sides(cast, site) {
-    const { argon2, hashThreads: width } = site.workers === undefined ? site : costs({ ...site.env, ...workerEnv });
-    const bare = await cast.hash(argon2);
+  async sides(clients, target) {
+    const { argon2, hashThreads: width } =
+      target.workers === undefined ? target : costs({ ...target.env, ...workerEnv });
+    const bare = await clients.hash(argon2);
     return [
       // Twice the width, so that a hash waits for a thread and never a thread for a hash.
-      await command("login", 2 * width, cast),
+      await command("login", 2 * width, clients),
       { name: "bare argon2.verify", width, answering: undefined, run: (ms) => bare.call<Run>("run", { width, ms }) },
     ];
   },
@@ -82,12 +83,12 @@ const loginRow = (name: string, workerEnv: Record<string, string>): Row => ({
 
 const alone = (name: Command, width: number): Row => ({
   name: `${name}-${width}`,
-  sides: async (cast) => [await command(name, width, cast)],
+  sides: async (clients) => [await command(name, width, clients)],
 });
 
-async function command(name: Command, wanted: number, cast: Clients): Promise<Side> {
-  const width = name === "list" ? wanted : Math.min(wanted, cast.most); // a person each
-  const { child } = await cast.engine(name === "list" ? 0 : width);
+async function command(name: Command, wanted: number, clients: Clients): Promise<Side> {
+  const width = name === "list" ? wanted : Math.min(wanted, clients.most); // a person each
+  const { child } = await clients.engine(name === "list" ? 0 : width);
   const run = (ms: number) => child.call<Run>("run", { command: name, width, ms });
   return { name: `auth ${name}`, width, answering: worker, run };
 }
@@ -95,8 +96,8 @@ async function command(name: Command, wanted: number, cast: Clients): Promise<Si
 /** One at a time: a verification keeps its core busy and waits for nothing. */
 const verify: Row = {
   name: "verify",
-  async sides(cast) {
-    const child = await cast.verifying();
+  async sides(clients) {
+    const child = await clients.verifying();
     const side = (name: string, kind: VerifySide): Side => ({
       name,
       width: 1,
@@ -124,9 +125,9 @@ export const rows: Row[] = [
   alone("refresh", 64),
   {
     name: "current-user-grpc-32",
-    async sides(cast) {
-      const width = Math.min(32, cast.most);
-      const [{ tokens }, gateway] = await Promise.all([cast.engine(width), cast.gateway()]);
+    async sides(clients) {
+      const width = Math.min(32, clients.most);
+      const [{ tokens }, gateway] = await Promise.all([clients.engine(width), clients.gateway()]);
       const run = (ms: number) => gateway.call<Run>("run", { tokens, width, ms });
       return [{ name: "auth CurrentUser", width, answering: worker, run }];
     },
@@ -166,16 +167,16 @@ interface Measured extends Run {
 
 export async function measure(
   row: Row,
-  { cast, site }: { cast: Clients; site: BenchTarget },
+  { clients, target }: { clients: Clients; target: BenchTarget },
   effort: Effort,
 ): Promise<RowResult> {
   const { workerEnv = {} } = row;
   const changed = Object.keys(workerEnv).length > 0;
-  if (changed) await site.workers?.replace(workerEnv);
+  if (changed) await target.workers?.replace(workerEnv);
   try {
-    return await inTurns(row, { cast, site }, effort);
+    return await inTurns(row, { clients, target }, effort);
   } finally {
-    if (changed) await site.workers?.replace({});
+    if (changed) await target.workers?.replace({});
   }
 }
 
@@ -184,16 +185,16 @@ const warmUps = 2;
 
 async function inTurns(
   row: Row,
-  { cast, site }: { cast: Clients; site: BenchTarget },
+  { clients, target }: { clients: Clients; target: BenchTarget },
   effort: Effort,
 ): Promise<RowResult> {
-  const sides = await row.sides(cast, site);
+  const sides = await row.sides(clients, target);
   const runs = sides.map((): Measured[] => []);
   for (let warm = 0; warm < warmUps; warm += 1) for (const side of sides) await side.run(effort.ms / 2);
   for (let repeat = 0; repeat < effort.repeats; repeat += 1) {
     const order = repeat % 2 === 0 ? sides : [...sides].reverse();
     for (const side of order) {
-      const pids = { ...site.pids(), ...cast.pids() };
+      const pids = { ...target.pids(), ...clients.pids() };
       const before = cpuByName(pids);
       const run = await side.run(effort.ms);
       const where = perRequest(between(before, cpuByName(pids)), run.requests);
@@ -201,15 +202,15 @@ async function inTurns(
       runs[sides.indexOf(side)]!.push({ ...run, where, answering });
     }
   }
-  const idle = await idleCost({ cast, site }, effort.ms / 2);
+  const idle = await idleCost({ clients, target }, effort.ms / 2);
   return { row: row.name, idle, sides: sides.map((side, index) => summary(side, runs[index]!)) };
 }
 
 async function idleCost(
-  { cast, site }: { cast: Clients; site: BenchTarget },
+  { clients, target }: { clients: Clients; target: BenchTarget },
   ms: number,
 ): Promise<Record<string, number>> {
-  const pids = { ...site.pids(), ...cast.pids() };
+  const pids = { ...target.pids(), ...clients.pids() };
   const before = cpuByName(pids);
   await new Promise((resolve) => setTimeout(resolve, ms));
   const { others: _, ...used } = between(before, cpuByName(pids));
@@ -238,20 +239,20 @@ function summary({ name, width }: Side, runs: Measured[]): SideResult {
   };
 }
 
-export function makeClients(site: BenchTarget, most = 200): Clients {
+export function makeClients(target: BenchTarget, most = 200): Clients {
   const children = new Map<string, Child>();
   const start: Start = async (name, file, options) => {
-    const child = startChild(file, options, site.execArgv);
+    const child = startChild(file, options, target.execArgv);
     children.set(name, child);
     await child.call("ready");
     return child;
   };
   const bare = once(() => start("bare hash", "hash.ts", {}));
   const engine = oncePer((driver: KafkaDriverName) =>
-    start(named("asking", driver), "engine.ts", { ...site.addresses, driver }),
+    start(named("asking", driver), "engine.ts", { ...target.addresses, driver }),
   );
   const echo = oncePer(async (driver: KafkaDriverName) =>
-    startEcho(start, { site, driver, shape: await (await engine(driver)).call<Shape>("shape") }),
+    startEcho(start, { target, driver, shape: await (await engine(driver)).call<Shape>("shape") }),
   );
   return {
     most,
@@ -265,7 +266,7 @@ export function makeClients(site: BenchTarget, most = 200): Clients {
       await child.call("cost", cost);
       return child;
     },
-    gateway: once(() => start("gateway", "gateway.ts", { grpc: site.addresses.grpc })),
+    gateway: once(() => start("gateway", "gateway.ts", { grpc: target.addresses.grpc })),
     verifying: once(() => start("verifying", "verify.ts", {})),
     pids: () => Object.fromEntries([...children].map(([name, child]) => [name, child.pid])),
     async end() {
@@ -293,9 +294,9 @@ function oncePer<K, T>(make: (key: K) => Promise<T>): (key: K) => Promise<T> {
 /** Topics like those of auth.key.list; one reply partition, since a requester of the engine reads one. */
 async function startEcho(
   start: Start,
-  { site, driver, shape }: { site: BenchTarget; driver: KafkaDriverName; shape: Shape },
+  { target, driver, shape }: { target: BenchTarget; driver: KafkaDriverName; shape: Shape },
 ): Promise<Child> {
-  const { kafka: broker, prefix } = site.addresses;
+  const { kafka: broker, prefix } = target.addresses;
   const kafka = connectKafka({ brokers: [broker], clientId: "bench", prefix }, makeLogger("silent", {}));
   const [requests, replies] = [`echo.request.${driver}`, `echo.reply.${driver}`];
   const config = { "message.timestamp.type": "LogAppendTime" };

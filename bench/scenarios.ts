@@ -20,8 +20,8 @@ export interface ScenarioResult {
 }
 
 interface ScenarioRunner {
-  cast: Clients;
-  site: BenchTarget;
+  clients: Clients;
+  target: BenchTarget;
   effort: Effort;
   note(name: string, value: number): void;
 }
@@ -36,7 +36,7 @@ export interface Scenario {
 
 export async function playScenario(
   scenario: Scenario,
-  { cast, site }: Pick<ScenarioRunner, "cast" | "site">,
+  { clients, target }: Pick<ScenarioRunner, "clients" | "target">,
   effort: Effort,
 ): Promise<ScenarioResult> {
   const values: Record<string, number[]> = {};
@@ -44,9 +44,9 @@ export async function playScenario(
     values[name] = [...(values[name] ?? []), value];
   };
   try {
-    for (let repeat = 0; repeat < effort.repeats; repeat += 1) await scenario.play({ cast, site, effort, note });
+    for (let repeat = 0; repeat < effort.repeats; repeat += 1) await scenario.play({ clients, target, effort, note });
   } finally {
-    if (scenario.changesWorkers) await site.workers?.replace({});
+    if (scenario.changesWorkers) await target.workers?.replace({});
   }
   const figures = Object.entries(values).map(([name, all]) => [name, spread(all)] as const);
   return { row: scenario.name, figures: Object.fromEntries(figures) };
@@ -69,16 +69,16 @@ export const scenarios: Scenario[] = [
   {
     name: "revocations-in-memory",
     changesWorkers: false,
-    async play({ cast, note }) {
-      const bytes = await (await cast.verifying()).call<number>("memory");
+    async play({ clients, note }) {
+      const bytes = await (await clients.verifying()).call<number>("memory");
       note("heap of 100,000 revoked sessions, MB", bytes / 1e6);
     },
   },
   {
     name: "open-loop",
     changesWorkers: false,
-    async play({ cast, effort: { ms }, note }) {
-      const { child } = await cast.engine(0);
+    async play({ clients, effort: { ms }, note }) {
+      const { child } = await clients.engine(0);
       const peak = (await closed(child, "list", 512, ms)).perSecond;
       note("peak, requests/s", peak);
       for (const share of [20, 50, 80]) {
@@ -92,11 +92,11 @@ export const scenarios: Scenario[] = [
   {
     name: "overload",
     changesWorkers: false,
-    async play({ cast, site, effort: { ms }, note }) {
-      const { child } = await cast.engine(cast.most); // so many that no mailbox is what holds a login up
-      const peak = (await closed(child, "login", 2 * site.hashThreads, ms)).perSecond;
+    async play({ clients, target, effort: { ms }, note }) {
+      const { child } = await clients.engine(clients.most); // so many that no mailbox is what holds a login up
+      const peak = (await closed(child, "login", 2 * target.hashThreads, ms)).perSecond;
       const calm = await open(child, "login", 0.8 * peak, ms);
-      const pids = { ...site.pids(), ...cast.pids() };
+      const pids = { ...target.pids(), ...clients.pids() };
       const before = cpuByName(pids);
       const flood = await open(child, "login", 10 * peak, ms);
       const cores = Object.entries(between(before, cpuByName(pids))).map(
@@ -119,9 +119,9 @@ export const scenarios: Scenario[] = [
   {
     name: "device-flood",
     changesWorkers: true,
-    async play({ cast, site, effort: { ms }, note }) {
-      const { child } = await cast.engine(cast.most);
-      const peak = (await closed(child, "login", 2 * site.hashThreads, ms)).perSecond;
+    async play({ clients, target, effort: { ms }, note }) {
+      const { child } = await clients.engine(clients.most);
+      const peak = (await closed(child, "login", 2 * target.hashThreads, ms)).perSecond;
       const own = peak / 2;
       note("peak, logins/s", peak);
       note("their own rate, logins/s", own);
@@ -145,21 +145,21 @@ export const scenarios: Scenario[] = [
         const refused = Object.values(failed).reduce((sum, count) => sum + count, 0);
         note(`behind 100 guesses at the same login, ${what}: let in`, requests / (requests + refused));
       }
-      if (site.workers === undefined) return;
-      await site.workers.replace({ NODE_OPTIONS: without("no-kept-places").join(" ") });
-      await closed(child, "login", 2 * site.hashThreads, ms); // a worker that has just started is slower
+      if (target.workers === undefined) return;
+      await target.workers.replace({ NODE_OPTIONS: without("no-kept-places").join(" ") });
+      await closed(child, "login", 2 * target.hashThreads, ms); // a worker that has just started is slower
       await flooded("with a device token that no queue keeps a place for", "device");
-      await site.workers.replace({});
-      await closed(child, "login", 2 * site.hashThreads, ms);
+      await target.workers.replace({});
+      await closed(child, "login", 2 * target.hashThreads, ms);
     },
   },
   {
     name: "cheap-beside-hash",
     changesWorkers: true,
-    async play({ cast, site, effort: { ms }, note }) {
+    async play({ clients, target, effort: { ms }, note }) {
       const threads = Math.max(1, availableParallelism() - 1);
-      await site.workers?.replace({ AUTH_HASH_THREADS: String(threads) });
-      const { child } = await cast.engine(2 * threads);
+      await target.workers?.replace({ AUTH_HASH_THREADS: String(threads) });
+      const { child } = await clients.engine(2 * threads);
       await closed(child, "list", 8, ms);
       const idle = await closed(child, "list", 8, ms);
       const hashing = closed(child, "login", 2 * threads, ms * 1.5);
@@ -173,18 +173,18 @@ export const scenarios: Scenario[] = [
   {
     name: "drain",
     changesWorkers: true,
-    async play({ cast, site, effort, note }) {
-      const { child } = await cast.engine(0);
+    async play({ clients, target, effort, note }) {
+      const { child } = await clients.engine(0);
       await child.call("shape");
       const [some, many] = full(effort) ? [20_000, 200_000] : [500, 1000];
       const peaks: number[] = [];
       for (const count of [some, many]) {
-        await site.workers?.count(0);
+        await target.workers?.count(0);
         const before = await child.call<number>("pile", count);
         const done = child.call<number>("drained", { before, count });
-        await site.workers?.count(1);
+        await target.workers?.count(1);
         note(`drained of ${count}, requests/s`, await done);
-        peaks.push(peakMemory(site.pids()["worker-1"]));
+        peaks.push(peakMemory(target.pids()["worker-1"]));
         note(`worker's peak memory with ${count}, MiB`, peaks.at(-1)!);
       }
       note(`peak memory with ${many}, of that with ${some}`, peaks[1]! / peaks[0]!);
@@ -193,11 +193,11 @@ export const scenarios: Scenario[] = [
   {
     name: "scale",
     changesWorkers: true,
-    async play({ cast, site, effort: { ms }, note }) {
-      const width = Math.min(64, cast.most);
-      const { child } = await cast.engine(width);
+    async play({ clients, target, effort: { ms }, note }) {
+      const width = Math.min(64, clients.most);
+      const { child } = await clients.engine(width);
       for (const count of [1, 2, 4]) {
-        await site.workers?.count(count);
+        await target.workers?.count(count);
         for (const command of ["list", "refresh"] as const) {
           await closed(child, command, width, ms / 2);
           note(`${command}, ${count} workers, requests/s`, (await closed(child, command, width, ms)).perSecond);
@@ -208,8 +208,8 @@ export const scenarios: Scenario[] = [
   {
     name: "rebalance",
     changesWorkers: true,
-    async play({ cast, site: { workers }, note }) {
-      const { child } = await cast.engine(0);
+    async play({ clients, target: { workers }, note }) {
+      const { child } = await clients.engine(0);
       if (workers === undefined) return;
       const during = async (what: string, ms: number, act: () => Promise<void>): Promise<void> => {
         const running = open(child, "list", 100, ms);
@@ -230,17 +230,21 @@ export const scenarios: Scenario[] = [
   {
     name: "history", // the last one: it leaves its rows where they are
     changesWorkers: true,
-    async play({ cast, site, effort, note }) {
-      await site.workers?.replace(cheap); // a usual hash would hide the statements
-      const width = Math.min(8, cast.most);
-      const { child, tokens } = await cast.engine(width);
+    async play({ clients, target, effort, note }) {
+      await target.workers?.replace(cheap); // a usual hash would hide the statements
+      const width = Math.min(8, clients.most);
+      const { child, tokens } = await clients.engine(width);
       const users = tokens.slice(0, width).map((token) => Number(decodeJwt(token).sub));
-      const history = await openHistory({ database: site.addresses.database, users, ours: site.workers !== undefined });
+      const history = await openHistory({
+        database: target.addresses.database,
+        users,
+        ours: target.workers !== undefined,
+      });
       const warmed = async (command: Lasting): Promise<Lasted> => {
         await closed(child, command, width, 3 * effort.ms); // a worker that has just started is slower
-        const before = cpuByName(site.pids());
+        const before = cpuByName(target.pids());
         const run = await closed(child, command, width, effort.ms);
-        const { postgres: seconds = 0 } = between(before, cpuByName(site.pids()));
+        const { postgres: seconds = 0 } = between(before, cpuByName(target.pids()));
         return { ...run, postgresMs: (seconds * 1000) / run.requests };
       };
       try {

@@ -1,4 +1,4 @@
-// The workers of a bench's site: one at first; rows stop it, give it another environment, add others or kill one.
+// The workers of a bench's target: one at first; rows stop it, give it another environment, add others or kill one.
 import { type DevFiles, type DevProcess, makeProcess } from "../src/processes/dev/fleet.ts";
 import type { Ports } from "../stack/ports.ts";
 

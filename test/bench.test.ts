@@ -8,8 +8,8 @@ import { machine, scenarioLines, table } from "../bench/table.ts";
 import { type BenchTarget, costs } from "../bench/target.ts";
 import { sharedFleet } from "./support/fleet-addresses.ts";
 
-let site: BenchTarget;
-let cast: Clients;
+let target: BenchTarget;
+let clients: Clients;
 beforeAll(() => {
   const { env, prefix, grpc } = sharedFleet();
   const addresses = {
@@ -21,15 +21,15 @@ beforeAll(() => {
     grpc,
     fleetId: env["AUTH_FLEET_ID"]!,
   };
-  site = { addresses, env, ...costs(env), pids: () => ({}), execArgv: [], close: async () => {} };
-  cast = makeClients(site, 8);
+  target = { addresses, env, ...costs(env), pids: () => ({}), execArgv: [], close: async () => {} };
+  clients = makeClients(target, 8);
 });
-afterAll(() => cast.end());
+afterAll(() => clients.end());
 
 test.each(rows.map((row) => [row.name, row] as const))(
   "%s",
   async (name, row) => {
-    const result = await measure(row, { cast, site }, { repeats: 1, ms: 150 });
+    const result = await measure(row, { clients, target }, { repeats: 1, ms: 150 });
     expect(result.row).toBe(name);
     for (const { perSecond, p50, failed } of result.sides) {
       expect(perSecond.min).toBeGreaterThan(0);
@@ -49,7 +49,7 @@ test.each(rows.map((row) => [row.name, row] as const))(
 test.each(scenarios.map((scenario) => [scenario.name, scenario] as const))(
   "%s",
   async (name, scenario) => {
-    const result = await playScenario(scenario, { cast, site }, { repeats: 1, ms: 150 });
+    const result = await playScenario(scenario, { clients, target }, { repeats: 1, ms: 150 });
     expect(result.row).toBe(name);
     if (name === "rebalance") return;
     const lines = scenarioLines([result]);

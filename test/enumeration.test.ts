@@ -9,7 +9,7 @@ import { mailedInMs } from "../src/accounts/mails.ts";
 import { delayUntil } from "../src/bus/min-response.ts";
 import { commandSchemas } from "../src/protocol/generated/schemas.ts";
 import { scenarios } from "./handlers/scenarios.ts";
-import { askBoth, askNaively, houseFor, questions } from "./support/enumeration.ts";
+import { askBoth, askNaively, harnessFor, questions } from "./support/enumeration.ts";
 import { account, type HandlerHarness } from "./support/handlers.ts";
 import { compare, judge } from "./support/timing.ts";
 
@@ -42,7 +42,7 @@ describe("with AUTH_HIDE_EMAIL, after an address that is taken was registered", 
     outcome("auth.session.login", { login, password });
 
   test("the login is taken and its account unconfirmed, as after one that is free; nobody hears of it, and it goes away", async () => {
-    const harness = await houseFor({});
+    const harness = await harnessFor({});
     const owner = await account(harness);
     const logins = { taken: "first-login", free: "second-login" };
     const answers = [

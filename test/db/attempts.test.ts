@@ -80,7 +80,7 @@ async function later({ limiterKey }: Target, seconds: number): Promise<void> {
     WHERE limiter_key = ${sql.binary(limiterKey)}::bytea`);
 }
 
-async function somebody(): Promise<{ id: number; target: Target }> {
+async function existingUser(): Promise<{ id: number; target: Target }> {
   const login = `u${bytes().toString("hex").slice(0, 12)}`;
   const id = await pool.oneFirst(sql.type(z.object({ id: z.number() }))`
     INSERT INTO users (id, login, login_key, username, email, email_key)
@@ -200,7 +200,7 @@ describe("a right one", () => {
   });
 
   test("makes its device known: guesses from elsewhere do not delay it, its own failures do", async () => {
-    const { id, target: at } = await somebody();
+    const { id, target: at } = await existingUser();
     const device = bytes();
     const mine = () => attempt(at, { device });
     expect((await countAttempt(pool, mine(), rules)).device).toBe("new");
@@ -214,7 +214,7 @@ describe("a right one", () => {
   });
 
   test("lets an account have so many known devices, the one away longest goes, and an old one is known no more", async () => {
-    const { id, target: at } = await somebody();
+    const { id, target: at } = await existingUser();
     const devices = Array.from({ length: rules.devices + 1 }, bytes);
     for (const device of devices) await commit(rememberDevice(attempt(at, { device }), id, rules));
     const states = async () => {
@@ -238,7 +238,7 @@ describe("a right one", () => {
 });
 
 test("a login that nobody has waits like one that somebody has, and its attempts count for who registers it", async () => {
-  const { id, target: known } = await somebody();
+  const { id, target: known } = await existingUser();
   const unknown = target();
   const source = bytes();
   const waits = async (at: Target) => {

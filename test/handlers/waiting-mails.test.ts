@@ -6,13 +6,13 @@ import { sql } from "slonik";
 import { z } from "zod";
 import { type HandlerHarness, handlerHarness } from "../support/handlers.ts";
 
-const houses: HandlerHarness[] = [];
+const harnesses: HandlerHarness[] = [];
 let harness: HandlerHarness;
 const open = async (env: Record<string, string>): Promise<void> => {
   harness = await handlerHarness({ env: { AUTH_LEGACY_TOPICS: "false", ...env } });
-  houses.push(harness);
+  harnesses.push(harness);
 };
-afterAll(() => Promise.all(houses.map((each) => each.close())));
+afterAll(() => Promise.all(harnesses.map((each) => each.close())));
 
 const newAddress = (): string => `${randomBytes(6).toString("hex")}@example.com`;
 

@@ -254,7 +254,7 @@ export const questions: Question[] = [
 ];
 
 /** A harness for one question: its own, so that no table is larger for one than for the other. */
-export function houseFor({ hashed }: Pick<Question, "hashed">): Promise<HandlerHarness> {
+export function harnessFor({ hashed }: Pick<Question, "hashed">): Promise<HandlerHarness> {
   return handlerHarness({
     poolSize: 4,
     cheapHashes: hashed !== true,
@@ -299,7 +299,7 @@ async function between(
   as: (harness: HandlerHarness) => HandlerHarness,
   naively = false,
 ): Promise<Answered> {
-  const harness = await houseFor(question);
+  const harness = await harnessFor(question);
   try {
     const { somebody, nobody: hidden, naive = readAndKeep(harness) } = await question.prepare(as(harness));
     const nobody = naively ? naive : hidden;
