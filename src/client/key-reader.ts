@@ -2,13 +2,14 @@
 // starting on first use. "Read" means: to the end that the topic had when it was asked. States: idle -> reading <->
 // read -> closed. Keys come from this topic and never from a reply, because anybody with write access to the reply
 // topic can make one.
-import { setTimeout as sleep } from "node:timers/promises";
+
 import { shared } from "../kafka/assigner.ts";
 import { KafkaFault } from "../kafka/faults.ts";
 import type { Consumption, KafkaPort } from "../kafka/kafka.ts";
 import type { InRecord } from "../kafka/records.ts";
 import type { Clock } from "../lib/clock.ts";
 import { randomId } from "../lib/random-id.ts";
+import { retry } from "../lib/retry.ts";
 import { type Refusal, refuse } from "../protocol/errors.ts";
 import type { Logger } from "../runtime/log.ts";
 import { type KeyFeed, makeKeyFeed, type SealingJwk } from "./key-feed.ts";
@@ -223,16 +224,17 @@ class Reader implements KeyReader {
   }
 
   async #ends(): Promise<ReadonlyMap<number, bigint>> {
-    for (;;) {
-      if (this.#over.signal.aborted) throw closedRefusal();
-      try {
-        return await this.#parts.kafka.endOffsets(keyTopic);
-      } catch (error) {
-        if (!(error instanceof KafkaFault)) throw error;
-        if (error.kind === "unknown-topic") throw new Error(`There is no topic ${keyTopic}: run migrate.`);
-        if (error.kind !== "unavailable") throw error;
-        await sleep(retryMs, undefined, { signal: this.#over.signal }).catch(() => undefined);
-      }
+    const { signal } = this.#over;
+    const isTransient = (error: unknown): boolean => error instanceof KafkaFault && error.kind === "unavailable";
+    try {
+      signal.throwIfAborted();
+      const ask = () => this.#parts.kafka.endOffsets(keyTopic);
+      return await retry(ask, { firstMs: retryMs, longestMs: retryMs, isTransient, signal });
+    } catch (error) {
+      if (signal.aborted) throw closedRefusal();
+      if (error instanceof KafkaFault && error.kind === "unknown-topic")
+        throw new Error(`There is no topic ${keyTopic}: run migrate.`);
+      throw error;
     }
   }
 

@@ -1,7 +1,7 @@
 // Classifies Kafka errors, in one place. "unavailable" is transient and worth a retry; the other kinds are permanent
 // for the record that caused them, except "not-authenticated", which is permanent for the client: the password is
 // wrong, or the certificate is not trusted.
-import { setTimeout as sleep } from "node:timers/promises";
+import { retry } from "../lib/retry.ts";
 
 export type KafkaFaultKind =
   | "unavailable"
@@ -86,19 +86,10 @@ function* causes(error: unknown, depth = 0): Generator<object> {
   yield* causes(cause ?? originalError, depth + 1);
 }
 
-const againMs = [20, 50, 100, 200, 400];
-
 /** Retries for less than a second what is cheap to ask and may be answered next time. */
-export async function againWhileUnavailable<T>(ask: () => Promise<T>): Promise<T> {
-  for (const pause of againMs) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (classify(error) !== "unavailable") throw error;
-      await sleep(pause);
-    }
-  }
-  return ask();
+export function againWhileUnavailable<T>(ask: () => Promise<T>): Promise<T> {
+  const isTransient = (error: unknown): boolean => classify(error) === "unavailable";
+  return retry(ask, { firstMs: 25, longestMs: 400, tries: 6, isTransient });
 }
 
 /** Runs a call of the driver, and throws whatever it throws as a KafkaFault. */

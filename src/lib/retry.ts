@@ -6,25 +6,29 @@ export interface RetryOptions {
   firstMs: number;
   longestMs: number;
   isTransient(error: unknown): boolean;
+  /** How often it is run at most. Default: until it works. */
+  tries?: number;
   /** Stops the retries. */
-  signal: AbortSignal;
+  signal?: AbortSignal;
   /** Called before each pause. */
-  onRetry(error: unknown, pauseMs: number): void;
+  onRetry?(error: unknown, pauseMs: number): void;
 }
 
-/** @throws errors that are not transient; the last error, where it is told to stop */
+/** @throws errors that are not transient; the last error, where there are no more tries or it is told to stop */
 export async function retry<T>(
   run: () => Promise<T>,
-  { firstMs, longestMs, isTransient, signal, onRetry }: RetryOptions,
+  { firstMs, longestMs, isTransient, tries = Number.POSITIVE_INFINITY, signal, onRetry }: RetryOptions,
 ): Promise<T> {
-  for (let pauseMs = firstMs; ; pauseMs = Math.min(pauseMs * 2, longestMs)) {
+  let pauseMs = firstMs;
+  for (let count = 1; ; count += 1) {
     try {
       return await run();
     } catch (error) {
-      if (!isTransient(error) || signal.aborted) throw error;
-      onRetry(error, pauseMs);
-      await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted) throw error;
+      if (!isTransient(error) || count >= tries || signal?.aborted) throw error;
+      onRetry?.(error, pauseMs);
+      await sleep(pauseMs, undefined, { ...(signal && { signal }) }).catch(() => undefined);
+      if (signal?.aborted) throw error;
+      pauseMs = Math.min(pauseMs * 2, longestMs);
     }
   }
 }

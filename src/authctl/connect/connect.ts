@@ -1,11 +1,10 @@
 // authctl's connection to a fleet: a requester like any other, with replies on auth.reply.authctl, and a port to Kafka.
 // Promises, because an operator waits: whatever does not answer is named within reachMs, and closing takes at most
 // closeMs.
-import { setTimeout as sleep } from "node:timers/promises";
 import { ConfigFault } from "../../config/read.ts";
 import { KafkaFault } from "../../kafka/faults.ts";
 import { asError } from "../../lib/errors.ts";
-import { withTimeout } from "../../lib/timeout.ts";
+import { settledWithin, withTimeout } from "../../lib/timeout.ts";
 import { clientOf, kafkaOf } from "../../processes/parts.ts";
 import { makeMetrics } from "../../runtime/metrics.ts";
 import { Unreachable } from "../faults.ts";
@@ -27,7 +26,7 @@ export async function withFleet<T>(target: FleetTarget, use: (fleet: Fleet) => P
     await reach({ client, kafka }, target);
     return await use({ client, kafka, config });
   } finally {
-    await Promise.race([Promise.allSettled([close(), kafka.close()]), sleep(closeMs, undefined, { ref: false })]);
+    await settledWithin(closeMs, () => Promise.allSettled([close(), kafka.close()]));
   }
 }
 

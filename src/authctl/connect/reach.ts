@@ -1,9 +1,8 @@
 // A port to Kafka alone, for commands that must work while the registry is down, such as those on dead letters; and the
 // options that choose dead letters.
-import { setTimeout as sleep } from "node:timers/promises";
 import { globToRegExp, parseDuration } from "../../config/kinds.ts";
 import type { KafkaPort } from "../../kafka/kafka.ts";
-import { withTimeout } from "../../lib/timeout.ts";
+import { settledWithin, withTimeout } from "../../lib/timeout.ts";
 import { refuse } from "../../protocol/errors.ts";
 import { type Invocation, textOption } from "../command.ts";
 import type { Letter } from "../dlq/letters.ts";
@@ -33,7 +32,7 @@ export async function withKafka<T>(target: FleetTarget, use: (kafka: KafkaPort) 
       throw refuse("FORBIDDEN", { message: `${brokers} does not permit it: ${error.why}` });
     throw new Unreachable(`${brokers} does not answer (${error.kind}): ${error.why}. ${advice}`);
   } finally {
-    await Promise.race([kafka.close().catch(() => undefined), sleep(closeMs, undefined, { ref: false })]);
+    await settledWithin(closeMs, () => kafka.close());
   }
 }
 

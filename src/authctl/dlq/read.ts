@@ -6,11 +6,10 @@
 // read beyond its span. Records that retention has deleted do not come, and the port cannot ask where a topic begins: a
 // partition that gives nothing for quietMs is given up and named.
 import { randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { AssignPartitions } from "../../kafka/assigner.ts";
 import type { Consumption, KafkaPort } from "../../kafka/kafka.ts";
 import type { InRecord } from "../../kafka/records.ts";
-import { withTimeout } from "../../lib/timeout.ts";
+import { settledWithin, withTimeout } from "../../lib/timeout.ts";
 import { Unreachable } from "../faults.ts";
 
 export interface Span {
@@ -137,5 +136,5 @@ async function joined(consumption: Consumption, topic: string): Promise<void> {
 }
 
 async function leave(consumption: Consumption): Promise<void> {
-  await Promise.race([consumption.close().catch(() => undefined), sleep(leaveMs, undefined, { ref: false })]);
+  await settledWithin(leaveMs, () => consumption.close());
 }

@@ -1,9 +1,10 @@
 // The driver kafkajs: connections, producing, admin requests. consumer.ts consumes, patches.ts fixes bugs of kafkajs.
 // Only this directory imports kafkajs.
-import { setTimeout as sleep } from "node:timers/promises";
+
 import type { Admin, KafkaConfig, PartitionerArgs, Producer, RecordMetadata } from "kafkajs";
 import driver from "kafkajs";
 import { systemClock } from "../../lib/clock.ts";
+import { retry } from "../../lib/retry.ts";
 import type { Logger } from "../../runtime/log.ts";
 import { appendOf, type PartitionAppend } from "../broker-clock.ts";
 import { classify, KafkaFault } from "../faults.ts";
@@ -167,16 +168,9 @@ const firstPauseMs = 50;
  * test/crash/brokers lost a request in 3 of 8 runs). Resending the whole batch may duplicate a record and never loses
  * one.
  */
-async function sendAll<T>(send: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await send();
-    } catch (error) {
-      const kind = classify(error);
-      if (attempt === tries || (kind !== "unavailable" && kind !== "unknown-topic")) throw error;
-      await sleep(firstPauseMs * 2 ** (attempt - 1));
-    }
-  }
+function sendAll<T>(send: () => Promise<T>): Promise<T> {
+  const isTransient = (error: unknown): boolean => ["unavailable", "unknown-topic"].includes(classify(error));
+  return retry(send, { firstMs: firstPauseMs, longestMs: Number.POSITIVE_INFINITY, tries, isTransient });
 }
 
 async function countPartitions(admin: Admin, topic: string): Promise<number | undefined> {

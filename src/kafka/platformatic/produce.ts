@@ -1,8 +1,9 @@
 // Produces records: each is sent to its partition's leader, and unacknowledged ones are retried per partition. The
 // library's own producer sends all of a broker's records to the first record's leader.
-import { setTimeout as sleep } from "node:timers/promises";
+
 import { type Admin, type Broker, ProduceAcks, type produceV11 } from "@platformatic/kafka";
 import { LruCache } from "../../lib/lru.ts";
+import { retry } from "../../lib/retry.ts";
 import type { PartitionAppend } from "../broker-clock.ts";
 import { classify, KafkaFault } from "../faults.ts";
 import { partitionOf } from "../partition-for-key.ts";
@@ -17,9 +18,6 @@ export interface ProduceDeps {
   timeoutMs: number;
 }
 
-const tries = 4;
-const firstPauseMs = 50;
-
 /**
  * Retries what was not acknowledged, per partition: a leader that has moved, a partition that is not known yet.
  * @returns the broker's time of each append, where the topic has it; topics with their names on the broker
@@ -30,22 +28,19 @@ export async function produceRecords(
 ): Promise<PartitionAppend[]> {
   let rest = records.map((record) => ({ ...record, topic: prefix + record.topic }));
   const appends: PartitionAppend[] = [];
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const placed = await place(writer, rest, attempt > 1);
-      const answers = await Promise.all(
-        [...placed].map(([node, some]) => sendTo({ writer, broker: node, timeoutMs }, some)),
-      );
-      appends.push(...answers.flatMap((answer) => answer.appends));
-      const failed = answers.flatMap(({ fault, left }) => (fault === undefined ? [] : [{ fault, left }]));
-      if (failed.length === 0) return appends;
-      rest = failed.flatMap(({ left }) => left);
-      throw (failed.find(({ fault }) => !isRetriable(fault)) ?? failed[0]!).fault;
-    } catch (error) {
-      if (attempt === tries || !isRetriable(error)) throw error;
-      await sleep(firstPauseMs * 2 ** (attempt - 1));
-    }
-  }
+  let isFirst = true;
+  const send = async (): Promise<PartitionAppend[]> => {
+    const placed = await place(writer, rest, !isFirst).finally(() => (isFirst = false));
+    const answers = await Promise.all(
+      [...placed].map(([node, some]) => sendTo({ writer, broker: node, timeoutMs }, some)),
+    );
+    appends.push(...answers.flatMap((answer) => answer.appends));
+    const failed = answers.flatMap(({ fault, left }) => (fault === undefined ? [] : [{ fault, left }]));
+    if (failed.length === 0) return appends;
+    rest = failed.flatMap(({ left }) => left);
+    throw (failed.find(({ fault }) => !isRetriable(fault)) ?? failed[0]!).fault;
+  };
+  return retry(send, { firstMs: 50, longestMs: 200, tries: 4, isTransient: isRetriable });
 }
 
 function isRetriable(fault: unknown): boolean {
