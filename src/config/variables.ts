@@ -19,35 +19,35 @@ import { sessionsVariables } from "./variables/sessions.ts";
 export const sections = [
   {
     title: "Kafka and the Schema Registry",
-    about: "Where they are and how they are spoken to; topics, groups and replies.",
+    about: "Connections, topics, groups and replies.",
     variables: kafkaVariables,
   },
-  { title: "PostgreSQL", about: "Where it is, and how much of it a process takes.", variables: databaseVariables },
+  { title: "PostgreSQL", about: "The connection, and how many of them a process opens.", variables: databaseVariables },
   {
     title: "Keys and tokens",
-    about: "What wraps, signs and seals, and what access tokens claim.",
+    about: "Keys, their rotation, and the claims of access tokens.",
     variables: keysVariables,
   },
   {
     title: "Passwords and their hashes",
-    about: "What a password must be, and what a hash costs.",
+    about: "Rules of passwords, and the cost of a hash.",
     variables: hashingVariables,
   },
-  { title: "Accounts", about: "Registering, confirming, logins that are given up.", variables: accountsVariables },
+  { title: "Accounts", about: "Registration, confirmation, logins of deleted accounts.", variables: accountsVariables },
   {
     title: "Sessions and second factors",
-    about: "How long sessions live, and what a login may be asked for.",
+    about: "How long sessions last, and second factors.",
     variables: sessionsVariables,
   },
   {
     title: "Guessing and floods",
-    about: "How often something may be tried, by account, network and fleet (docs/guessing.md).",
+    about: "Limits by account, network and fleet (docs/guessing.md).",
     variables: guessingVariables,
   },
-  { title: "Mails", about: "Who sends them, where to, in which words.", variables: mailVariables },
-  { title: "The bridge", about: "Where gRPC is served, and to whom.", variables: grpcVariables },
-  { title: "Every process", about: "Health, metrics, log, and how it stops.", variables: httpVariables },
-  { title: "npm start", about: "Where the system on one machine has its data and ports.", variables: devVariables },
+  { title: "Mails", about: "The SMTP server, the sender, language and templates.", variables: mailVariables },
+  { title: "The bridge", about: "The gRPC server, and which callers it trusts.", variables: grpcVariables },
+  { title: "Every process", about: "Health, metrics, log and shutdown.", variables: httpVariables },
+  { title: "npm start", about: "Data and ports of the system on one machine.", variables: devVariables },
 ];
 
 export const variables = {

@@ -1,48 +1,53 @@
-// Keys and tokens: what wraps, signs and seals, and what access tokens claim.
+// Keys, their rotation, and the claims of access tokens.
 import { duration, flag, fleetIds, masterKeys, oneOf, type ProcessName, settledText, text } from "../kinds.ts";
 
 export const keysVariables = {
   AUTH_MASTER_KEY: {
-    meaning: "Keys that wrap the data keys in the database; the first one writes, all read.",
+    meaning: "Keys that encrypt the data keys in the database. The first one encrypts; all of them decrypt.",
     range: "kid:base64 of 32 bytes, comma separated",
     secret: true as const,
     needed: ["worker", "relay", "mailer", "migrate"] as ProcessName[],
     parse: masterKeys,
   },
   AUTH_OPERATOR_KEY_FILE: text(
-    "File with the key that authctl signs with as an operator: a private JWK (with `operator`, the name) or PEM, for ES256 or EdDSA; of mode 0600.",
+    "File with the operator's key that authctl signs with: a private JWK (its member `operator` is the operator's name) or PEM, for ES256 or EdDSA, of mode 0600.",
   ),
-  AUTH_REQUIRE_SEALED: flag("Refuse secrets outside a seal. Off for a migration only.", true),
+  AUTH_REQUIRE_SEALED: flag(
+    "Refuse requests whose secrets are not sealed. Set it to false during a migration only.",
+    true,
+  ),
   AUTH_FLEET_ID: {
     meaning:
-      "What the bridge and authctl know the fleet by: the thumbprint of its root key (authctl keys root). Not set: who can write to Kafka can stand in for it.",
-    range: "RFC 7638 thumbprint, or two while the root key turns",
+      "Thumbprint of the fleet's root key (`authctl keys root`), by which the bridge and authctl verify the fleet. Not set: anybody who can write to Kafka can impersonate the fleet.",
+    range: "RFC 7638 thumbprint, or two while the root key is being replaced",
     neverEmpty: true as const,
     parse: fleetIds,
   },
-  AUTH_FLEET_ID_OUT: text("File that migrate writes AUTH_FLEET_ID to, for those who read it by AUTH_FLEET_ID_FILE."),
-  AUTH_ISSUER: settledText("Claim iss of access tokens.", "auth"),
-  AUTH_AUDIENCE: settledText("Claim aud of access tokens.", "platform"),
+  AUTH_FLEET_ID_OUT: text(
+    "File to which migrate writes the fleet id, for processes that read it by AUTH_FLEET_ID_FILE.",
+  ),
+  AUTH_ISSUER: settledText("Claim `iss` of access tokens.", "auth"),
+  AUTH_AUDIENCE: settledText("Claim `aud` of access tokens.", "platform"),
   AUTH_SIGNING_ALG: oneOf(
-    "Signature of access tokens; another one than before comes by a rotation.",
+    "Signature algorithm of access tokens. A change takes effect at the next rotation.",
     ["ES256", "EdDSA", "RS256"],
     "ES256",
   ),
   AUTH_KEY_ROTATION: duration(
-    "How long a key signs, is sealed to, or encrypts what the database keeps, before the next one does.",
+    "How long a signing, sealing or data key is used before it is replaced.",
     "1m",
     "3650d",
     "30d",
   ),
-  AUTH_KEY_PUBLISH_AHEAD: duration("How long a key is published before its first use.", "1s", "7d", "10m"),
+  AUTH_KEY_PUBLISH_AHEAD: duration("How long a key is published before it is used.", "1s", "7d", "10m"),
   AUTH_AUDIT_RETENTION: duration(
-    "How long audit rows are kept; whole months go, so up to a month longer. Also the retention of the topic auth.audit.",
+    "How long audit rows are kept, and the retention of the topic auth.audit. Rows are deleted by whole months, so they stay up to a month longer.",
     "1d",
     "36500d",
     "400d",
   ),
   AUTH_AUDIT_HEAD_EVERY: duration(
-    "A head of the audit's chain is signed so often, where anything is new.",
+    "How often a head of the audit's chain is signed, if there are new rows.",
     "1s",
     "1d",
     "1m",
