@@ -163,7 +163,7 @@ describe("TLS", () => {
     await closed.stop();
   });
 
-  test("that is not there is a fault elsewhere than on loopback, also for a bridge that is made without the start of a role", async () => {
+  test("that is not there is a fault elsewhere than on loopback, also for a bridge that is made without the start of its process", async () => {
     await expect(startBridge({ env: { AUTH_GRPC_HOST: "0.0.0.0" } })).rejects.toThrow(
       "AUTH_GRPC_HOST 0.0.0.0 would take passwords in the open",
     );

@@ -88,10 +88,10 @@ describe("AUTH_MAIL_SEAL_KEY", () => {
   });
 });
 
-test("what a role needs is a fault for that role only", () => {
-  const names = (role: "worker" | "bridge" | "ctl") => {
+test("what a process needs is a fault for that process only", () => {
+  const names = (kind: "worker" | "bridge" | "ctl") => {
     try {
-      readConfig({}, role);
+      readConfig({}, kind);
       return [];
     } catch (error) {
       return (error as ConfigFault).faults.map((fault) => fault.split(" ")[0]);

@@ -23,7 +23,7 @@ function file(text: string): string {
 }
 
 describe("a connection in the open", () => {
-  const roles: ProcessName[] = ["worker", "relay", "bridge", "mailer", "migrate", "ctl"];
+  const processes: ProcessName[] = ["worker", "relay", "bridge", "mailer", "migrate", "ctl"];
   const mail = { AUTH_MAIL_FROM: "a@example.org", AUTH_MAIL_LINK_URL: "https://example.org/{token}" };
   const sasl = {
     AUTH_KAFKA_SASL_MECHANISM: "plain",
@@ -32,9 +32,9 @@ describe("a connection in the open", () => {
   };
   const basic = { AUTH_REGISTRY_USERNAME: "auth", AUTH_REGISTRY_PASSWORD: "of the registry" };
   /** The switch -> what is open without it, who would speak so, and the same closed, or on this machine. */
-  const table: Record<string, { open: Environment[]; roles: ProcessName[]; closed: Environment[] }> = {
+  const table: Record<string, { open: Environment[]; processes: ProcessName[]; closed: Environment[] }> = {
     AUTH_KAFKA_PLAINTEXT: {
-      roles,
+      processes,
       open: [
         sasl,
         { ...sasl, AUTH_KAFKA_BROKERS: "127.0.0.1:9092,kafka-2:9092" },
@@ -48,7 +48,7 @@ describe("a connection in the open", () => {
       ],
     },
     AUTH_REGISTRY_PLAINTEXT: {
-      roles,
+      processes,
       open: [
         { ...basic, AUTH_REGISTRY_URL: "http://registry:8081" },
         { AUTH_REGISTRY_URL: "http://auth:secret@registry:8081/apis" },
@@ -60,7 +60,7 @@ describe("a connection in the open", () => {
       ],
     },
     AUTH_DATABASE_PLAINTEXT: {
-      roles: roles.filter((role) => role !== "bridge"),
+      processes: processes.filter((kind) => kind !== "bridge"),
       open: ["", "?sslmode=disable", "?sslmode=disable&application_name=x", "?ssl=false"].map((more) => ({
         AUTH_DATABASE_URL: `postgresql://auth:secret@db.example:5432/auth${more}`,
       })),
@@ -76,7 +76,7 @@ describe("a connection in the open", () => {
       ].map((AUTH_DATABASE_URL) => ({ AUTH_DATABASE_URL })),
     },
     AUTH_GRPC_PLAINTEXT: {
-      roles: ["bridge"],
+      processes: ["bridge"],
       open: ["", "0.0.0.0", "::", "10.0.0.1", "::ffff:10.0.0.1", "bridge.local", "127.example.org"].map(
         (AUTH_GRPC_HOST) => ({ AUTH_GRPC_HOST }),
       ),
@@ -86,7 +86,7 @@ describe("a connection in the open", () => {
       ],
     },
     AUTH_SMTP_PLAINTEXT: {
-      roles: ["mailer", "dev"],
+      processes: ["mailer", "dev"],
       open: [{ AUTH_SMTP_URL: "smtp://mail.example:25" }],
       closed: [
         "smtps://mail.example",
@@ -107,26 +107,26 @@ describe("a connection in the open", () => {
 
   test.each(rows)(
     "without %s is a fault of whoever speaks so, which says how it would be closed",
-    (name, { open, roles: speakers }) => {
+    (name, { open, processes: speakers }) => {
       for (const env of open)
-        for (const role of [...roles, "dev"] as ProcessName[]) {
-          const faults = faultsOf({ ...base, ...env }, role);
-          const wanted = speakers.includes(role)
+        for (const kind of [...processes, "dev"] as ProcessName[]) {
+          const faults = faultsOf({ ...base, ...env }, kind);
+          const wanted = speakers.includes(kind)
             ? [expect.stringMatching(new RegExp(`in the open: .+, or ${name}=true`))]
             : [];
-          expect([env, role, faults]).toEqual([env, role, wanted]);
-          expect(faultsOf({ ...base, ...env, [name]: "true" }, role)).toEqual([]); // the control
+          expect([env, kind, faults]).toEqual([env, kind, wanted]);
+          expect(faultsOf({ ...base, ...env, [name]: "true" }, kind)).toEqual([]); // the control
         }
     },
   );
 
-  test.each(rows)("is none that is closed, or stays on this machine: %s", (_name, { closed, roles: speakers }) => {
+  test.each(rows)("is none that is closed, or stays on this machine: %s", (_name, { closed, processes: speakers }) => {
     for (const env of closed)
-      for (const role of speakers) expect([env, faultsOf({ ...base, ...env }, role)]).toEqual([env, []]);
+      for (const kind of speakers) expect([env, faultsOf({ ...base, ...env }, kind)]).toEqual([env, []]);
   });
 
   test("is told beside all other faults, and of every kind at once", () => {
-    const mailers = rows.filter(([, each]) => each.roles.includes("mailer"));
+    const mailers = rows.filter(([, each]) => each.processes.includes("mailer"));
     const env = Object.assign({}, ...mailers.map(([, { open }]) => open[0])) as Environment;
     const faults = faultsOf({ ...base, ...env, AUTH_ACCESS_TTL: "soon", AUTH_REFRESH_IDLE: "60d" }, "mailer");
     expect(faults.map((fault) => /AUTH_\w+_PLAINTEXT|AUTH_\w+/.exec(fault)?.[0])).toEqual([

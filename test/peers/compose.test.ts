@@ -11,7 +11,7 @@ import { newUser, type TestUser } from "../support/users.ts";
 import { type Composed, composed, type Engine, findEngine, noEngine } from "./docker.ts";
 
 const minute = 60_000;
-const roles = ["worker", "relay", "mailer", "bridge"];
+const processes = ["worker", "relay", "mailer", "bridge"];
 const up = ["-d", "--build", "--wait", "--scale", "worker=2"];
 /** The thumbprint of a key that no fleet has. */
 const stranger = "b917Uo0YbOJGxKEONUIxEtQyxrY1jFVwDoEDvbSTbMs";
@@ -78,23 +78,23 @@ describe("the image", () => {
 });
 
 describe("docker compose up", () => {
-  test("comes to health in every role, with as many workers as were asked for", async () => {
-    for (const role of roles) {
-      const ids = await system.containersOf(role);
-      expect([role, ids.length]).toEqual([role, role === "worker" ? 2 : 1]);
-      for (const id of ids) expect([role, (await inspect(id)).State.Health.Status]).toEqual([role, "healthy"]);
+  test("comes to health in every process, with as many workers as were asked for", async () => {
+    for (const kind of processes) {
+      const ids = await system.containersOf(kind);
+      expect([kind, ids.length]).toEqual([kind, kind === "worker" ? 2 : 1]);
+      for (const id of ids) expect([kind, (await inspect(id)).State.Health.Status]).toEqual([kind, "healthy"]);
     }
   });
 
   test(
-    "runs every role without rights, on a file system that nobody in it can write to",
+    "runs every process without rights, on a file system that nobody in it can write to",
     async () => {
       const write = ["sh", "-c", "touch /app/x /tmp/x"];
-      for (const role of roles) {
-        const [id = ""] = await system.containersOf(role);
+      for (const kind of processes) {
+        const [id = ""] = await system.containersOf(kind);
         const { Config, HostConfig } = await inspect(id);
-        expect([role, Config.User, HostConfig]).toEqual([
-          role,
+        expect([kind, Config.User, HostConfig]).toEqual([
+          kind,
           "1000:1000",
           expect.objectContaining({ ReadonlyRootfs: true, CapDrop: ["ALL"] }),
         ]);
