@@ -37,7 +37,9 @@ export function checkEmail(value: string, field = "email"): string {
   return stored;
 }
 
-/** Bound on the typed form; the stored form may be longer in bytes and has its own bound (email-addresses.ts). */
+/**
+ * Bound on the typed form; the stored form may be longer in bytes and has its own bound (protocol/email-addresses.ts).
+ */
 const longestAddress = 254;
 
 const longestLocale = 35; // RFC 5646, section 4.4.1

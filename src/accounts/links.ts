@@ -20,7 +20,7 @@ export interface Link extends OneTimeToken {
  * The row of a valid token, and its user. Whoever has the link learns why it is no longer valid: details.reason is
  * `used`, `outdated` (an ending voided it, docs/accounts.md), or `address-taken` (another account confirmed the
  * address). A banned user is told so where the link alone identifies them; confirming an account requires more
- * (account/confirm.ts).
+ * (handlers/account/confirm.ts).
  * @param client the client that the requester serves: invalid links are counted by its network
  * @throws Refusal INVALID_INPUT, THROTTLED, TOKEN_INVALID (without a reason: unknown, forged or of another purpose),
  *   TOKEN_EXPIRED, BANNED

@@ -19,9 +19,10 @@ export interface AccountAction {
 }
 
 /**
- * The user that an administrator or operator may see and act on. A decoy (account/register.ts) is NOT_FOUND too, with a
- * message that explains it. Shown as a user it would look like a person with an address, and acting on it would create
- * events about nobody; without the message its login would be free for `users show` and taken for `users create-admin`.
+ * The user that an administrator or operator may see and act on. A decoy (handlers/account/register.ts) is NOT_FOUND
+ * too, with a message that explains it. Shown as a user it would look like a person with an address, and acting on it
+ * would create events about nobody; without the message its login would be free for `users show` and taken for `users
+ * create-admin`.
  * @throws Refusal NOT_FOUND; details.reason `decoy`
  */
 export function requireUser<T extends { decoy: boolean }>(found: T | null): T {

@@ -8,7 +8,7 @@ export type LaneName = "hash" | "db" | "cheap";
 export type Lanes = Record<LaneName, Lane>;
 
 /** A verified device token. The bus uses it only to reserve places in queues; its claims are for handlers. */
-export interface HeldDevice {
+export interface VerifiedDevice {
   id: Buffer;
   epoch: number;
 }
@@ -25,7 +25,7 @@ export interface Call {
   /** Monotonic ms after which the caller no longer waits. */
   deadline: number;
   /** The request's device token, if it is valid for this record key. */
-  device?: HeldDevice;
+  device?: VerifiedDevice;
   /** For the command's lane, where the request was admitted before its turn there. */
   permit?: Permit;
 }

@@ -18,7 +18,7 @@ export interface DeadLetter {
 }
 
 export interface DeadLetters {
-  /** Resolves when the broker has it, or when it is over the limit. Retries until the signal. */
+  /** Resolves when the broker has it, never will (logged), or when it is over the limit. Retries until the signal. */
   send(letter: DeadLetter, signal: AbortSignal): Promise<void>;
 }
 

@@ -17,7 +17,7 @@ const patience = 3;
  */
 const interruptedMs = 1.5 * reportEveryMs;
 
-/** Where a view looks whether a silent feed is the fleet's silence or its broker's. */
+/** Used to find out whether a silent feed is due to the fleet or to the broker. */
 export interface FeedSource {
   kafka: Pick<KafkaPort, "endOffsets">;
   sender: { readonly pending: number; readonly acknowledged: number };

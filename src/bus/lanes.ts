@@ -169,7 +169,7 @@ export class Lane {
   }
 
   #learn(kind: string, took: number): void {
-    const known = this.#costs.get(kind) || took; // the first of its kind is all that is known
+    const known = this.#costs.get(kind) || took; // the first measurement starts the average
     this.#costs.set(kind, known + (took - known) * smoothing);
   }
 

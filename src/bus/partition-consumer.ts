@@ -120,7 +120,7 @@ export class PartitionConsumer {
       await work();
       owner.offsets.finish(record.offset);
     } catch (error) {
-      // Only a stop ends here: the work may be incomplete, so the record stays unfinished.
+      // A stop, or a bug: work handles all other faults itself. It may be incomplete, so the record stays unfinished.
       const where = { topic: owner.topic, offset: String(record.offset) };
       this.#deps.log.warn({ err: asError(error), ...where }, "a record is left for the next owner");
     } finally {

@@ -13,7 +13,7 @@ import type { Logger } from "../runtime/log.ts";
 import { readTrace } from "../runtime/tracing.ts";
 import { type AssignedPartition, lagOf } from "./assigned-partitions.ts";
 import type { Codec } from "./avro/codec.ts";
-import type { BusCommand, Call, HeldDevice } from "./command.ts";
+import type { BusCommand, Call, VerifiedDevice } from "./command.ts";
 import { deadLetter, unreadableLetter } from "./dead-letter.ts";
 import type { DeadLetterReason, DeadLetters } from "./dead-letter-sender.ts";
 import { type Caller, type Execute, refusalReply } from "./execute.ts";
@@ -36,7 +36,7 @@ export interface ResponderDeps {
   codec: Pick<Codec, "encode">;
   execute: Execute;
   /** The device of a token that is valid for this record key at this time (Unix ms); undefined for any other text. */
-  deviceOf(token: string, at: { recordKey: string; at: number }): HeldDevice | undefined;
+  deviceOf(token: string, at: { recordKey: string; at: number }): VerifiedDevice | undefined;
   replies: Replies;
   deadLetters: DeadLetters;
   log: Logger;
@@ -157,13 +157,13 @@ export class Responder {
   #callOf(record: InRecord, headers: RequestHeaders): Call {
     const origin = this.#deps.now() - this.#deps.monotonic();
     const deadline = headers.deadline - origin;
-    const device = this.#heldDevice(record, headers);
+    const device = this.#verifiedDevice(record, headers);
     const call = { topic: record.topic, headers, recordedAt: record.timestamp, deadline };
     return device === undefined ? call : { ...call, device };
   }
 
   /** Checked at the record's broker time, so that a redelivery is judged like the first delivery. */
-  #heldDevice({ key, timestamp }: InRecord, { device }: RequestHeaders): HeldDevice | undefined {
+  #verifiedDevice({ key, timestamp }: InRecord, { device }: RequestHeaders): VerifiedDevice | undefined {
     if (device === undefined || key === null || key.length === 0) return undefined;
     return this.#deps.deviceOf(device, { recordKey: key.toString("utf8"), at: timestamp });
   }

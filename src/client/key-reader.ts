@@ -111,7 +111,7 @@ class Reader implements KeyReader {
     const { kafka, name, log, fleetIds } = this.#parts;
     if (fleetIds === undefined)
       log.warn(
-        "AUTH_FLEET_ID (fleetId of connect()) is not set: whoever can write to auth.key can stand in for the fleet",
+        "AUTH_FLEET_ID (fleetId of connect()) is not set: anybody who can write to auth.key can impersonate the fleet",
       );
     this.#consumption = kafka.consume({
       group: `${name}.keys.${randomId()}`,

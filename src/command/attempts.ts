@@ -170,7 +170,7 @@ function attemptRow(
 ): AttemptRow {
   const hash = keyedHash(parts.dataKeys());
   const loginKey = normalize(login);
-  const limiterKey = hash("subject", factor, loginKey);
+  const limiterKey = hash("subject", factor, loginKey); // the label is part of stored keys: do not rename it
   const id = hash("request", key.topic, key.replyTopic, key.idempotencyKey, fingerprint).subarray(0, 8);
   const common = { limiterKey, key: id };
   if ("sessionId" in from) {

@@ -1,6 +1,6 @@
 // Attempts at passwords and codes, and the devices that accounts were used from. The database function reserve_attempt
-// decides (migrations/0006): under the lock of one row it is exact for any number of workers. Logins and origins are
-// keyed hashes here (command/attempts.ts).
+// decides (newest form: migrations/0026_names.sql): under the lock of one row it is exact for any number of workers.
+// Logins and origins are keyed hashes here (command/attempts.ts).
 //
 // A reservation is part of the handler's own read, so a login still takes two statements. Medians of 2,100, PostgreSQL
 // 18 with fsync, two cores beside a load of 13: the read 0.36 ms without it and 0.49 with it (as a statement of its own
@@ -15,17 +15,19 @@ import { callFunction, type Fragment, type Read, type Write } from "./statements
 import { keyArray, limitArray, type UseLimit } from "./uses.ts";
 
 export interface AttemptRules {
-  /** Failures of one place, and of all places an account does not know, before anybody waits. */
+  /**
+   * Failures of one source (a network, session or device), and of all unknown ones together, before any has to wait.
+   */
   free: number;
   accountFree: number;
-  /** The first wait, doubled by each failure, and how long it gets: for a place, and for an account. */
+  /** The first wait, doubled by each failure, and its maximum: for a source, and for an account. */
   delayMs: number;
   delayMaxMs: number;
   accountDelayMaxMs: number;
   /** Failures within 24 hours after which networks that an account does not know wait for the oldest to be so old. */
   most: number;
   deviceTtlMs: number;
-  /** Known devices of an account; the one that was away longest goes. */
+  /** Known devices of an account; the one unused longest is dropped. */
   devices: number;
 }
 
@@ -86,7 +88,7 @@ export async function countAttempt(pool: DatabasePool, row: AttemptRow, rules: A
 }
 
 /**
- * The secret was right: what was counted of its place is forgotten, and what came from elsewhere stays counted.
+ * The secret was right: the failures of its source are forgotten, those of other sources stay counted.
  * @param uses what is taken back under limits across accounts
  */
 export function refund(

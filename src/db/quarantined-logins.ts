@@ -1,6 +1,6 @@
-// Logins that were given up and are taken for others for a while (migrations/0019). Logins are keyed hashes here. Who
-// registers reads whether the login is free, and the commit demands it: one that waited for the deletion of the account
-// which had it finds what that left.
+// Quarantined logins: those of deleted accounts, which stay taken for a while (migrations/0019). Logins are keyed
+// hashes here. Who registers reads whether the login is free, and the commit demands it: one that waited for the
+// deletion of the account which had it finds what that left.
 import { type DatabasePool, sql } from "slonik";
 import type { Fragment, Write } from "./statements.ts";
 

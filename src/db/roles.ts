@@ -15,7 +15,7 @@ export function permissionsOf(userId: number): Read<{ permissions: string[] }> {
 }
 
 const roleRank = z.object({ name: z.string(), permissions: z.array(z.string()) });
-/** A role as rank.ts compares it (command/admin/rank.ts). */
+/** A role as command/admin/rank.ts compares it. */
 export type RoleRank = z.infer<typeof roleRank>;
 
 const rolePermissions = sql.fragment`ARRAY(

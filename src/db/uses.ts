@@ -1,6 +1,6 @@
 // Uses under limits across accounts: how often a network, or the whole fleet, may do what is costly or a guess. The
-// database function count_use counts (migrations/0023_networks.sql), exactly for any number of parallel workers.
-// Networks are keyed hashes here (command/uses.ts).
+// database function count_use counts (newest form: migrations/0026_names.sql), exactly for any number of parallel
+// workers. Networks are keyed hashes here (command/uses.ts).
 //
 // A use is counted within the handler's own read, like a reservation of an attempt (attempts.ts), so it costs no round
 // trip. Medians of 900 on two cores beside a load of 17: the read of a login 1.78 ms without a limit, 1.94 with a

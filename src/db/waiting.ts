@@ -49,7 +49,7 @@ export function holdMail(id: number, waitMs: number): Write {
   };
 }
 
-/** One account's event in a commit about another one (request_confirmations, migrations/0018). */
+/** One account's event in a commit about another one (request_confirmations, migrations/0026_names.sql). */
 export interface OtherRequest {
   id: number;
   shard: number;

@@ -43,7 +43,7 @@ export const placeholdersOf: Readonly<Record<MailKind, Placeholders>> = {
   "mfa-reset": notice,
 };
 
-/** For the shared files, instead of the common ones. */
+/** For the shared files, in addition to the common ones. */
 export const sharedPlaceholders: Readonly<Record<(typeof sharedFiles)[number], Placeholders & { partials: string[] }>> =
   {
     "layout.txt": { required: [], optional: [], partials: ["greeting", "body", "footer"] },

@@ -44,7 +44,7 @@ export async function startMailerProcess(context: ProcessContext): Promise<Runni
     codec,
     sentMails: sentMailsIn(pool),
     smtp: smtpOf(config),
-    open: (sealed) => openMail(keys, sealed),
+    open: (sealed) => openSealedMail(keys, sealed),
     render: (mail, secrets) => renderMail({ ...mail, ...secretsOf(secrets), lifeMs: lifeOf(config, mail.kind) }, site),
     lifeMs: (kind) => lifeOf(config, kind),
     deadLetters: deadLettersOf(context, kafka),
@@ -93,7 +93,7 @@ function smtpOf({
 }
 
 /** @throws Error where the seal is to another key, or does not open */
-async function openMail(keys: FleetKeys, sealed: string): Promise<Record<string, unknown>> {
+async function openSealedMail(keys: FleetKeys, sealed: string): Promise<Record<string, unknown>> {
   const key = keys.keyring().opening(sealedTo(sealed));
   if (key === undefined) throw new Error("it is sealed to a key that the fleet does not have, or not any more");
   return openSeal(sealed, key);

@@ -67,7 +67,7 @@ export function readFleetIds(texts: readonly string[]): readonly string[] {
 export const isVersion = (value: unknown): value is number =>
   Number.isInteger(value) && Number(value) >= 1 && Number(value) <= mostVersion;
 
-/** The next version. There is none after the last, where the time decides (key-feed.ts). */
+/** The next version. There is none after the last, where the time decides (client/key-feed.ts). */
 export const nextVersion = (version: number): number => Math.min(version + 1, mostVersion);
 
 const mostRecordBytes = 16_384;

@@ -89,7 +89,7 @@ export function makeAppendTimes(monotonic: () => number): AppendTimes {
 }
 
 /**
- * Marks are no further apart than a fifth of the age that verifiers bear, so that one may fail; and there is one a
+ * Marks are no further apart than a fifth of the verifiers' maximum age, so that one may fail; and there is one a
  * second where that is more.
  */
 export function markEveryMs(maxAgeMs: number): number {

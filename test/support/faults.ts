@@ -118,8 +118,8 @@ export const faults = {
   /** A device token gives no place in any queue. */
   "no-kept-places": {
     module: "bus/responder.ts",
-    line: "    const device = this.#heldDevice(record, headers);",
-    instead: "    this.#heldDevice(record, headers); const device = undefined;",
+    line: "    const device = this.#verifiedDevice(record, headers);",
+    instead: "    this.#verifiedDevice(record, headers); const device = undefined;",
   },
   /** Something of each reply stays in memory. */
   "replies-kept": {

@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { sql } from "slonik";
 import { z } from "zod";
-import type { BusCommand, Call, HeldDevice, Lanes } from "../../src/bus/command.ts";
+import type { BusCommand, Call, Lanes, VerifiedDevice } from "../../src/bus/command.ts";
 import { Lane } from "../../src/bus/lanes.ts";
 import { delayUntil } from "../../src/bus/min-response.ts";
 import type { Settings } from "../../src/command/context.ts";
@@ -40,7 +40,7 @@ interface AskOptions {
    * What the request's device token holds, as if the bus had verified it; or the token, which is verified as the bus
    * does it.
    */
-  device?: HeldDevice | string;
+  device?: VerifiedDevice | string;
 }
 
 /** Handlers, and what they stand on. */
@@ -262,7 +262,7 @@ async function mailedTokens(
 function callOf(
   topic: string,
   { idempotencyKey = randomBytes(16), recordedAt = systemClock.now(), device: given }: AskOptions,
-  device: HeldDevice | undefined,
+  device: VerifiedDevice | undefined,
 ): Call {
   const reply = { topic: "auth.reply.test" };
   return {

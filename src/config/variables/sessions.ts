@@ -55,7 +55,7 @@ export const sessionsVariables = {
     parse: origins,
   },
   AUTH_VERIFIER_MAX_AGE: duration(
-    "How old the bridge's data about revocations may be before it asks the fleet instead. Relays write five marks in this time, so set it to the smallest bound of all verifiers.",
+    "How old the bridge's data about revocations may be before it asks the fleet instead. Relays write at least five marks in this time, so set it to the smallest bound of all verifiers.",
     "1s",
     "1h",
     "10s",

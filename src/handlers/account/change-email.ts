@@ -1,8 +1,8 @@
 // Change-email: requests a new e-mail address, with the password. A link goes to the new address and a notice to the
 // old one; nothing changes until the link is used (confirm-email.ts). Refuses what requireBearer and demandFactor
-// refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as in password/change.ts), EMAIL_TAKEN, THROTTLED (also when the
-// account has requested, or the new address has received, AUTH_MAILS_PER_HOUR such mails). With AUTH_HIDE_EMAIL a taken
-// address looks like success in the answer, events and mails, and its owner is told.
+// refuse, INVALID_INPUT, INVALID_CREDENTIALS (counted, as in handlers/password/change.ts), EMAIL_TAKEN, THROTTLED (also
+// when the account has requested, or the new address has received, AUTH_MAILS_PER_HOUR such mails). With
+// AUTH_HIDE_EMAIL a taken address looks like success in the answer, events and mails, and its owner is told.
 
 import { demandFactor, requireBearer } from "../../accounts/bearer.ts";
 import { checkEmail, checkTyped } from "../../accounts/input.ts";
