@@ -76,6 +76,7 @@ test("a checkout that is not ready is refused, with every fault, and nothing is 
 describe("the commit of a release", () => {
   let other: string;
   beforeAll(async () => {
+    tree.commit("Before the release", "2026-12-01T09:00:00.000Z"); // so that the next commit changes released.json
     expect(await node(tree.folder, "tools/release-schemas.ts")).toMatchObject({ code: 0 });
     const sections = `## Unreleased\n\n## ${version} - 2026-12-01\n\n- A thing.\n`;
     writeFileSync(join(tree.folder, "CHANGELOG.md"), `# Changelog\n\n${sections}`);
