@@ -1,10 +1,10 @@
 // One request from its bytes to its reply: check the deadline -> admission -> decode -> open the seal -> check texts
 // and key -> handler -> encode. Decoding comes after queueing, so that a late request is dropped from its headers
-// alone, and secrets are only open while their handler runs. It ends in one of three ways, decided here, and in
+// alone, and secrets are only open while their handler runs. How it ends is decided here, and in
 // responder.ts for what is refused by its headers, its key or a full mailbox:
-// - refuse: a reply with its code;
-// - retry: a transient fault from the list, with growing pauses until the deadline;
-// - dead letter: a fault of ours; the caller gets INTERNAL if they can be reached. Other errors are not retried.
+// - with a result, or refused: a reply with its code. A transient fault from the list is retried before that, with
+//   growing pauses until the deadline;
+// - as a dead letter: an unexpected error; the caller gets INTERNAL if they can be reached. It is not retried.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { InRecord, OutRecord } from "../kafka/records.ts";
 import { asError } from "../lib/errors.ts";

@@ -1,6 +1,6 @@
 // Splits a consumer's fetches from one broker into two parallel halves: the partitions that brought records lately, and
 // all others. At each fetch a broker goes through every partition of a session, including quiet ones, and a worker with
-// every command has 414 of them by default. Measured, `npm run bench -- roundtrip` on 2 cores, one fetch -> two,
+// every command has 432 of them by default. Measured, `npm run bench -- roundtrip` on 2 cores, one fetch -> two,
 // medians: Kafka's CPU per request 2.3 -> 0.6 ms one at a time and 53 -> 21 us at 64; p50 2.9 -> 1.4 times that of a
 // bare echo, and at 64 in flight 0.64 -> 0.72 of its rate (second driver 2.3 -> 1.1, 0.61 -> 0.69). Each half needs its
 // own connection, because a broker answers the requests of a connection in order, and a fetch of quiet partitions

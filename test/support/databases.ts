@@ -1,6 +1,5 @@
-// Databases of tests. The migrations are applied once in a run, to a template; a database of a test is a copy of it,
-// which takes 0.1 s instead of a second and a half. A stack of a test's own has no template: there authfleet migrate
-// does all of it.
+// Databases of tests. The migrations are applied once in a run, to a template; a database of a test is a copy of it.
+// A stack of a test's own has no template: there authfleet migrate does all of it.
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import pg from "pg";
